@@ -1,0 +1,1 @@
+"""What a pipeline leaves behind: the artifact contract, formats and canonical digests."""

@@ -1,0 +1,1 @@
+"""Pure functions from timelines to verdicts; one checker a file."""

@@ -1,0 +1,1 @@
+"""The fault catalogue and its injectors; they know capabilities, never substrates."""

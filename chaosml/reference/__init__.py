@@ -1,0 +1,1 @@
+"""Code that runs inside the reference pipelines; it imports only the probe."""

@@ -1,0 +1,1 @@
+"""What pods talk to: the store gate, the control channel and the metadata service."""

@@ -1,0 +1,1 @@
+"""The run directory: names, layout, journal and the `latest` link."""

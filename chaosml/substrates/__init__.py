@@ -1,0 +1,1 @@
+"""Where pipelines run; the only place that knows processes or a cluster."""

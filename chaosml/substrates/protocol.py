@@ -1,0 +1,157 @@
+"""What a substrate must do, and what only some can: the contract of the runner and the faults.
+
+A substrate is driven from one thread. Its own threads only put messages into the
+inbox that it was given, as `(substrate, message)`; the loop hands each back to
+`handle`. Nothing here blocks, except `prepare`, `finish` and `close`, which have limits.
+
+    prepare ─► submit ─► handle / tick … ─► finish ─► (submit …) ─► close
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from chaosml.history import Entry
+from chaosml.workflow.protocol import EnvironmentVariable
+
+__all__ = [
+    "DeletesPods",
+    "DrainsNodes",
+    "EvictsPods",
+    "PodView",
+    "StopsNodes",
+    "Submission",
+    "Substrate",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A workflow to execute."""
+
+    name: str
+    """Name of the Workflow object; unique in the run."""
+    workflow_file: pathlib.Path
+    parameters: Mapping[str, str]
+    overlay: tuple[EnvironmentVariable, ...]
+    """Variables that are added to every container: endpoints, credentials, control channel.
+
+    `fieldRef`s `metadata.uid`, `metadata.name` and `spec.nodeName` are resolved for each pod,
+    and `$(NAME)` refers to earlier variables, as in Kubernetes.
+    """
+    secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    images: Mapping[str, pathlib.Path] = field(default_factory=dict)
+    """Image pattern (`registry/trainer*`) to the Python interpreter that stands for it."""
+    lineage_variables: tuple[str, ...] = ()
+    """The variables whose values `PodCreated` records."""
+    logs: pathlib.Path
+    """Folder for `UID.log`, one file a pod."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodView:
+    """A pod that exists now."""
+
+    uid: str
+    pod: str
+    task: str
+    attempt: int
+    node: str
+    running: bool
+
+
+class Substrate(Protocol):
+    """Where pipelines run."""
+
+    name: str
+
+    def prepare(self) -> None:
+        """Get ready to run pods; may take seconds.
+
+        Raises:
+            SubstrateError: it cannot.
+        """
+
+    def submit(self, submission: Submission) -> Sequence[Entry]:
+        """Start a workflow; only one at a time.
+
+        Raises:
+            ScenarioError: the workflow uses what this substrate does not support.
+        """
+
+    def handle(self, message: Any) -> Sequence[Entry]:
+        """Take a message of one of this substrate's threads and act on it."""
+
+    def tick(self, now_ns: int) -> Sequence[Entry]:
+        """Do what has become due."""
+
+    @property
+    def due_ns(self) -> int | None:
+        """When `tick` is next needed; None if not before a message."""
+
+    @property
+    def finished(self) -> tuple[str, str] | None:
+        """Phase and message of the workflow once it has ended, None before."""
+
+    def pods(self) -> Sequence[PodView]:
+        """Return the pods that exist."""
+
+    def finish(self) -> Sequence[Entry]:
+        """End every pod of the workflow, wait for them (with a limit) and close its sources."""
+
+    def close(self) -> None:
+        """Leave nothing behind; safe to call twice and after a failure."""
+
+
+@runtime_checkable
+class DeletesPods(Protocol):
+    """Pods can be deleted through the API."""
+
+    def delete_pod(
+        self, uid: str, *, by: str, view: str, grace_s: float | None = None, force: bool = False
+    ) -> Sequence[Entry]:
+        """Delete a pod: preStop, SIGTERM, grace, SIGKILL; `force` means at once.
+
+        Args:
+            uid: The pod.
+            by: Id of the injection.
+            view: What the controller shall get to see, where that can be chosen.
+            grace_s: Instead of the pod's own grace period.
+            force: Without a grace period.
+        """
+
+
+@runtime_checkable
+class EvictsPods(Protocol):
+    """Pods can be evicted (the API's Eviction, as a drain does)."""
+
+    def evict_pod(self, uid: str, *, by: str, view: str) -> Sequence[Entry]:
+        """Evict a pod: like a graceful deletion, but subject to disruption budgets."""
+
+
+@runtime_checkable
+class DrainsNodes(Protocol):
+    """Nodes can be closed for new pods and opened again."""
+
+    def nodes(self) -> Sequence[str]:
+        """Return the names of the nodes that are there."""
+
+    def cordon_node(self, node: str, *, by: str) -> Sequence[Entry]:
+        """Let no new pod onto the node."""
+
+    def uncordon_node(self, node: str, *, by: str) -> Sequence[Entry]:
+        """Let pods onto the node again."""
+
+
+@runtime_checkable
+class StopsNodes(Protocol):
+    """Nodes can die and capacity can return."""
+
+    def stop_node(self, node: str, *, by: str, view: str) -> Sequence[Entry]:
+        """Kill the node with all its pods, without a signal to them that they could handle."""
+
+    def add_node(self, *, by: str) -> Sequence[Entry]:
+        """Let a fresh node join, as a cloud's autoscaler would."""

@@ -1,0 +1,1 @@
+"""Attempts, lineage, outages and artifacts, derived from a history in one pass."""

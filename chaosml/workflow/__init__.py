@@ -1,0 +1,1 @@
+"""Argo documents and their semantics: model, expressions, reducer, views of a pod's death."""
