@@ -260,6 +260,8 @@ class Embedded(_Model):
     nodes: Annotated[int, Field(ge=1, le=64)] = 2
     images: dict[str, dict[Literal["python"], str]] = {}
     """Image pattern to the interpreter that stands for it; default: the one running chaosml."""
+    secrets: dict[str, dict[str, str]] = {}
+    """Secret and key to the name of the harness's environment variable that holds the value."""
 
 
 class Scenario(_Model):
