@@ -184,11 +184,15 @@ class HistoryWriter:
             data=emission.data,
         )
         line = self._encoder.encode(event) + b"\n"
+        end = self._file.tell()
         try:
             self._write_whole(line)
             if isinstance(emission.data, _DURABLE):
                 os.fsync(self._file.fileno())
         except OSError as error:
+            # Half a line inside would make everything after it unreadable.
+            self._file.truncate(end)
+            self._file.seek(end)
             raise HistoryError(
                 f"cannot write the history {self._path}: {error.strerror}"
             ) from error

@@ -10,7 +10,7 @@ inbox that it was given, as `(substrate, message)`; the loop hands each back to
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -26,6 +26,22 @@ __all__ = [
     "Submission",
     "Substrate",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class PodView:
+    """A pod that exists now."""
+
+    uid: str
+    pod: str
+    task: str
+    attempt: int
+    node: str
+    running: bool
+
+
+def _say_nothing(pod: PodView) -> None:
+    """Announce to nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,18 +65,8 @@ class Submission:
     """The variables whose values `PodCreated` records."""
     logs: pathlib.Path
     """Folder for `UID.log`, one file a pod."""
-
-
-@dataclass(frozen=True, slots=True)
-class PodView:
-    """A pod that exists now."""
-
-    uid: str
-    pod: str
-    task: str
-    attempt: int
-    node: str
-    running: bool
+    announce: Callable[[PodView], None] = _say_nothing
+    """Called with every pod before its process may start: its credential must be known by then."""
 
 
 class Substrate(Protocol):

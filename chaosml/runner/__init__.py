@@ -1,0 +1,1 @@
+"""The life of a run: plan, prepare, execute, heal, judge, report."""

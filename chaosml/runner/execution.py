@@ -1,0 +1,256 @@
+"""One execution: a pipeline from an empty bucket to the audit, undisturbed or struck.
+
+    begin ─► arm ─► submit ─► loop until the workflow has ended ─► heal ─► reap ─► drain ─► audit
+
+The loop is one thread and the only writer of the history. Whatever happens, the
+faults are healed, the pods are dead and the history is closed when `run` returns.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import queue
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chaosml import clock
+from chaosml.artifacts.contract import Contract
+from chaosml.audit import audit
+from chaosml.errors import ChaosmlError, HarnessError, Interrupted
+from chaosml.event import (
+    Event,
+    ExecutionEnded,
+    ExecutionStarted,
+    Fact,
+    InjectionInvalid,
+    IsolationChecked,
+    TaskPhase,
+)
+from chaosml.faults.catalogue import FaultKind
+from chaosml.history import CloseSource, Entry, HistoryWriter, OpenSource
+from chaosml.plan.model import PlannedInjection
+from chaosml.reports.progress import Progress
+from chaosml.runner.injections import Injections
+from chaosml.runner.interruption import Interruption
+from chaosml.services.client import Services
+from chaosml.services.messages import AddPod, Answer, Begin, End, Order
+from chaosml.substrates.protocol import PodView, Submission, Substrate
+
+__all__ = ["Execution", "Setup"]
+
+_SERVICES_SOURCES = ("gate", "control", "metadata")
+_TELL_S = 0.5
+_DRAIN_S = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """Everything that makes one execution what it is."""
+
+    header: ExecutionStarted
+    submission: Submission
+    injections: Sequence[tuple[PlannedInjection, FaultKind, Any]]
+    history: pathlib.Path
+    contract: Contract
+
+    @property
+    def bucket(self) -> str:
+        """The bucket of this execution alone."""
+        return self.header.isolation["bucket"]
+
+
+class Execution:
+    """Runs one `Setup` on a prepared substrate with running services."""
+
+    def __init__(
+        self,
+        setup: Setup,
+        *,
+        substrate: Substrate,
+        services: Services,
+        inbox: queue.SimpleQueue[tuple[object, Any]],
+        interruption: Interruption,
+        progress: Progress,
+    ) -> None:
+        self._setup = setup
+        self._substrate = substrate
+        self._services = services
+        self._inbox = inbox
+        self._interruption = interruption
+        self._progress = progress
+        self._injections = Injections(self, setup.injections)
+        self._deadline = clock.Deadline("end of the workflow", setup.header.deadline_s)
+        self._recording: deque[Event] = deque()
+        self._busy = False
+        self._now = "the first pod"
+        self._told_ns = 0
+        self._history = HistoryWriter(setup.history, clock.boot_id())
+
+    @property
+    def substrate(self) -> Substrate:
+        """The substrate that injections act on."""
+        return self._substrate
+
+    def run(self) -> None:
+        """Execute, heal, audit.
+
+        Raises:
+            Interrupted: after healing, where the user asked for it.
+            HarnessError: the environment failed; the history says so and is closed.
+        """
+        reason, detail = "failed", ""
+        try:
+            self._begin()
+            reason = self._watch()
+        except Interrupted as error:
+            reason, detail = "interrupted", str(error)
+            raise
+        except ChaosmlError as error:
+            detail = str(error)
+            raise
+        finally:
+            try:
+                self._end(audited=reason in {"completed", "deadline"})
+            finally:
+                self.say(
+                    f"execution/{self._setup.header.execution}",
+                    ExecutionEnded(reason=reason, detail=detail),
+                )
+                self._history.close()
+
+    def _begin(self) -> None:
+        header, setup = self._setup.header, self._setup
+        self.say(f"execution/{header.execution}", header)
+        for source in _SERVICES_SOURCES:
+            self._history.open_source(source)
+        found = self.call(Begin(execution=header.execution, bucket=setup.bucket)).objects or 0
+        self.say(f"bucket/{setup.bucket}", IsolationChecked(bucket=setup.bucket, objects=found))
+        if found:
+            self._refuse_leftovers(found)
+        self._injections.arm()
+        self.record(self._substrate.submit(setup.submission))
+
+    def _refuse_leftovers(self, found: int) -> None:
+        for plan, _, _ in self._setup.injections:
+            self.say(
+                f"injection/{plan.injection}",
+                InjectionInvalid(
+                    injection=plan.injection,
+                    why="not-empty",
+                    detail=f"bucket {self._setup.bucket} held {found} objects at the start",
+                ),
+            )
+
+    def announce(self, pod: PodView) -> None:
+        """Make a pod known to the services before its process starts."""
+        self.call(AddPod(uid=pod.uid, task=pod.task, attempt=pod.attempt, node=pod.node))
+
+    def _watch(self) -> str:
+        while self._substrate.finished is None:
+            if self._deadline.passed:
+                return "deadline"
+            self._interruption.check()
+            self._take_one(self._wait_s())
+            now_ns = clock.monotonic_ns()
+            self.record(self._substrate.tick(now_ns))
+            self._injections.tick(now_ns)
+            self._tell(now_ns)
+        return "completed"
+
+    def _wait_s(self) -> float:
+        """Seconds until something is due, at most until the next word of progress."""
+        times = [self._substrate.due_ns, self._injections.due_ns]
+        due_ns = min((time for time in times if time is not None), default=None)
+        wait_s = min(_TELL_S, self._deadline.left_s)
+        if due_ns is None:
+            return wait_s
+        return max(0.0, min(wait_s, (due_ns - clock.monotonic_ns()) / 1e9))
+
+    def _take_one(self, wait_s: float) -> bool:
+        """Take one message of a substrate, service or signal; False if none came in time."""
+        try:
+            owner, message = self._inbox.get(timeout=wait_s) if wait_s else self._inbox.get(False)
+        except queue.Empty:
+            return False
+        entries: Iterable[Entry] = owner.handle(message)  # type: ignore[attr-defined]
+        self.record(list(entries))
+        return True
+
+    def _tell(self, now_ns: int) -> None:
+        if now_ns - self._told_ns >= _TELL_S * 1e9:
+            self._told_ns = now_ns
+            what = self._injections.waiting_for or self._now
+            self._progress.waiting(what, self._deadline.left_s)
+
+    def call(self, order: Order) -> Answer:
+        """Ask the services."""
+        return self._services.call(order)
+
+    def say(self, subject: str, fact: Fact) -> None:
+        """Write a fact of the harness."""
+        self._react(self._history.say(subject, fact))
+
+    def record(self, entries: Sequence[Entry]) -> None:
+        """Write what a source says and let the injections react to it."""
+        for entry in entries:
+            event = self._history.record(entry)
+            if event is not None:
+                self._react(event)
+
+    def _react(self, event: Event) -> None:
+        """Let injections see events one after the other, also those that they cause themselves."""
+        self._recording.append(event)
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while self._recording:
+                current = self._recording.popleft()
+                if isinstance(current.data, TaskPhase):
+                    fact = current.data
+                    self._now = f"{fact.display_name} ({fact.message or fact.phase})"
+                self._progress.event(self._setup.header.execution, current)
+                self._injections.take(current)
+        finally:
+            self._busy = False
+
+    def _end(self, *, audited: bool) -> None:
+        """Heal, end every pod, drain the services, read the store; each even if another fails."""
+        problems: list[Exception] = []
+        for part in (self._heal, self._reap, self._drain, *((self._audit,) if audited else ())):
+            try:
+                part()
+            except (ChaosmlError, ExceptionGroup) as error:
+                problems.append(error)
+        for source in self._history.open_sources:
+            if source != "harness":
+                self._history.lose_source(source, "the execution ended without its last word")
+        if problems:
+            raise HarnessError(
+                "the execution could not be ended in order: " + "; ".join(map(str, problems))
+            ) from problems[0]
+
+    def _heal(self) -> None:
+        self._injections.finish()
+
+    def _reap(self) -> None:
+        self.record(self._substrate.finish())
+
+    def _drain(self) -> None:
+        """Take what the services have still to say about this execution, then close them."""
+        closed = self._services.call(End(), timeout_s=_DRAIN_S).closed or {}
+        while self._take_one(0.0):
+            pass
+        self.record([CloseSource(source, last) for source, last in sorted(closed.items())])
+
+    def _audit(self) -> None:
+        self.record([OpenSource("audit")])
+        last = 0
+        for emission in audit(
+            self._services.endpoints.store_url, self._setup.bucket, self._setup.contract
+        ):
+            self.record([emission])
+            last = emission.source_seq
+        self.record([CloseSource("audit", last)])
