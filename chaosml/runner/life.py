@@ -1,0 +1,236 @@
+"""The life of a run, top to bottom.
+
+load ─► plan ─► directory ─► services and substrate ─► controls ─► trials
+     ─► further controls while executions disagree ─► judge ─► reports
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import queue
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from chaosml import clock
+from chaosml.errors import Interrupted, UsageError
+from chaosml.faults.catalogue import CATALOGUE, missing_capabilities, option_models
+from chaosml.plan.build import build
+from chaosml.plan.model import Option, Plan
+from chaosml.reports.progress import Progress
+from chaosml.runner import conclude, fingerprint, recovery
+from chaosml.runner.execution import Execution, Setup
+from chaosml.runner.interruption import Interruption
+from chaosml.runner.options import RunOptions, RunResult
+from chaosml.runner.setup import Composer
+from chaosml.scenario import load as scenario_load
+from chaosml.scenario.load import LoadedScenario
+from chaosml.services.client import Services
+from chaosml.store.directory import Owner, RunDirectory
+from chaosml.substrates.embedded.substrate import EmbeddedSubstrate
+from chaosml.substrates.protocol import Substrate
+from chaosml.workflow.reducer import has_file_outputs
+
+__all__ = ["plan", "run"]
+
+Inbox = queue.SimpleQueue[tuple[object, Any]]
+
+
+def plan(path: pathlib.Path, options: RunOptions) -> tuple[LoadedScenario, Plan]:
+    """Load a scenario and plan its run, without running anything.
+
+    Raises:
+        ScenarioError: every problem of the scenario and its workflow.
+        UsageError: an option does not fit.
+    """
+    loaded = _load(path, options)
+    scenario = loaded.scenario
+    views: dict[str, tuple[str | None, ...]] = {}
+    scalars: dict[str, Mapping[str, Option]] = {}
+    for fault in scenario.faults:
+        kind, chosen = CATALOGUE[fault.inject], loaded.options[fault.name]
+        has_outputs = has_file_outputs(loaded.workflow, fault.target.task)
+        legal = kind.views(chosen, has_outputs=has_outputs)
+        wanted = fault.views
+        views[fault.name] = tuple(
+            view for view in legal if wanted is None or view is None or view in wanted
+        )
+        scalars[fault.name] = chosen.model_dump(mode="json", by_alias=True)
+    return loaded, build(scenario, views=views, options=scalars)
+
+
+def _load(path: pathlib.Path, options: RunOptions) -> LoadedScenario:
+    values = dict(options.set_values)
+    if options.trials is not None:
+        values["trials"] = str(options.trials)
+    if options.seed is not None:
+        values["seed"] = str(options.seed)
+    if options.deadline_s is not None:
+        values["deadline"] = f"{options.deadline_s}s"
+    return scenario_load.load(
+        path,
+        catalogue=option_models(),
+        set_values=values,
+        pipeline=options.pipeline,
+        legal=_legal_views,
+    )
+
+
+def _legal_views(inject: str, options: Any, has_outputs: bool) -> tuple[str, ...]:
+    views = CATALOGUE[inject].views(options, has_outputs=has_outputs)
+    return tuple(view for view in views if view is not None)
+
+
+def run(path: pathlib.Path, options: RunOptions, progress: Progress) -> RunResult:
+    """Run a scenario and judge it.
+
+    Raises:
+        UsageError: the scenario or the options are wrong; nothing was started.
+        HarnessError: the environment failed; what was recorded stays readable.
+    """
+    if options.on != "embedded":
+        raise UsageError(f"unknown substrate {options.on!r}; this version has: embedded")
+    loaded, planned = plan(path, options)
+    recovery.recover(options.reports, progress.notice)
+    directory = RunDirectory.create(options.reports, loaded.scenario.metadata.name, clock.utc_now())
+    conclude.save_inputs(directory, loaded, planned, options)
+    progress.run_started(loaded.scenario, planned, directory.path)
+    inbox: Inbox = queue.SimpleQueue()
+    interrupted = False
+    with Interruption(inbox) as interruption, _workspace(directory) as workspace:
+        try:
+            with _environment(loaded, options, directory, workspace, inbox) as environment:
+                substrate, services = environment
+                _refuse_missing(loaded, substrate)
+                executions = _Executions(
+                    composer=Composer(
+                        loaded=loaded,
+                        run=directory.run,
+                        endpoints=services.endpoints,
+                        fingerprint=fingerprint.take(),
+                        substrate=substrate.name,
+                        deadline_s=loaded.scenario.deadline,
+                        secrets=_secrets(loaded),
+                    ),
+                    directory=directory,
+                    loaded=loaded,
+                    progress=progress,
+                    execute=lambda setup: Execution(
+                        setup,
+                        substrate=substrate,
+                        services=services,
+                        inbox=inbox,
+                        interruption=interruption,
+                        progress=progress,
+                    ),
+                )
+                executions.run(planned)
+        except Interrupted as error:
+            interrupted = True
+            progress.notice(f"{error}: faults are healed, judging what was recorded")
+    result = conclude.conclude(directory, interrupted=interrupted)
+    progress.judged(result.judgement, directory.path)
+    return result
+
+
+@contextlib.contextmanager
+def _workspace(directory: RunDirectory) -> Iterator[pathlib.Path]:
+    """Own the run directory and a private temporary folder while the run lives."""
+    workspace = pathlib.Path(tempfile.mkdtemp(prefix="chaosml-"))
+    directory.own(Owner.here(workspace=workspace, run=_mark(directory)))
+    try:
+        yield workspace
+    finally:
+        shutil.rmtree(workspace, ignore_errors=True)
+        directory.disown()
+
+
+def _mark(directory: RunDirectory) -> str:
+    """Return the mark of this run's processes: unique on this host, also between two runs."""
+    return f"{directory.path.parent.name}-{directory.run}-{os.getpid()}"
+
+
+@contextlib.contextmanager
+def _environment(
+    loaded: LoadedScenario,
+    options: RunOptions,
+    directory: RunDirectory,
+    workspace: pathlib.Path,
+    inbox: Inbox,
+) -> Iterator[tuple[Substrate, Services]]:
+    """Start services and substrate; end both, whatever happens."""
+    mark = _mark(directory)
+    substrate = EmbeddedSubstrate(
+        inbox, workspace=workspace, run=mark, nodes=loaded.scenario.embedded.nodes
+    )
+    services = Services(inbox, run=mark, directory=directory.path, store_url=options.store_url)
+    try:
+        services.start()
+        substrate.prepare()
+        yield substrate, services
+    finally:
+        try:
+            substrate.close()
+        finally:
+            services.close()
+
+
+def _refuse_missing(loaded: LoadedScenario, substrate: Substrate) -> None:
+    for fault in loaded.scenario.faults:
+        missing = missing_capabilities(CATALOGUE[fault.inject], substrate)
+        if missing:
+            raise UsageError(
+                f"fault {fault.name!r} ({fault.inject}) needs {', '.join(missing)}, "
+                f"which the substrate {substrate.name!r} does not have"
+            )
+
+
+def _secrets(loaded: LoadedScenario) -> dict[str, dict[str, str]]:
+    """Return the values of the embedded secrets; `load` has checked that each is set."""
+    return {
+        secret: {key: os.environ.get(variable, "") for key, variable in keys.items()}
+        for secret, keys in loaded.scenario.embedded.secrets.items()
+    }
+
+
+@dataclasses.dataclass(slots=True)
+class _Executions:
+    """Controls, trials, and further controls while executions disagree."""
+
+    composer: Composer
+    directory: RunDirectory
+    loaded: LoadedScenario
+    progress: Progress
+    execute: Callable[[Setup], Execution]
+
+    def run(self, planned: Plan) -> None:
+        controls = planned.controls
+        for number in range(1, controls + 1):
+            self._control(number)
+        for trial in planned.trials:
+            folder = self.directory.execution("trial", trial.trial)
+            self._one(self.composer.trial(trial, folder), trial.case.name)
+        while controls < planned.controls_max and conclude.needs_more_controls(self.directory):
+            controls += 1
+            self.progress.notice(
+                f"executions differ: control {controls} shows whether the pipeline itself varies"
+            )
+            self._control(controls)
+
+    def _control(self, number: int) -> None:
+        folder = self.directory.execution("control", number)
+        self._one(self.composer.control(number, folder), None)
+
+    def _one(self, setup: Setup, case: str | None) -> None:
+        name = setup.header.execution
+        self.progress.execution_started(name, case, setup.header.deadline_s)
+        summary = None
+        try:
+            self.execute(setup).run()
+            summary = conclude.summarize(self.directory, setup.history)
+        finally:
+            self.progress.execution_ended(name, summary)
