@@ -507,7 +507,10 @@ class ArtifactObserved(_Fact, frozen=True, kw_only=True, tag="artifact-observed"
     digests: dict[str, str] = {}
     """Canonical digest by component: model, optimizer, scheduler, rng, sampler."""
     problem: str | None = None
-    """Why it could not be read as its format: `truncated`, `not an npz: …`."""
+    """Why it could not be read as its format: `truncated`, `not an npz: …`.
+
+    Without `sha256` its bytes could not be had at all, so nothing is known about them.
+    """
     fields: dict[str, Scalar] = {}
     """Scalars of a JSON document, flattened with dots; at most 64."""
 

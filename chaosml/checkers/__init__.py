@@ -1,1 +1,4 @@
-"""Pure functions from timelines to verdicts; one checker a file."""
+"""The checkers: pure functions from timelines to verdicts, one expectation to a file.
+
+`judge.judge` asks all of them.
+"""

@@ -24,7 +24,7 @@ from chaosml.runner.options import RunOptions, RunResult
 from chaosml.scenario import load as scenario_load
 from chaosml.scenario.load import LoadedScenario
 from chaosml.store.directory import RunDirectory
-from chaosml.timeline.build import build
+from chaosml.timeline.collect import build
 from chaosml.timeline.model import Timeline
 from chaosml.verdict import ExecutionSummary
 
@@ -147,6 +147,7 @@ def _reload(directory: RunDirectory, invocation: Invocation) -> LoadedScenario:
         catalogue=option_models(),
         set_values=invocation.set_values,
         pipeline=directory.path / "workflow.yaml",
+        recorded=True,
     )
 
 

@@ -8,6 +8,7 @@ faults are healed, the pods are dead and the history is closed when `run` return
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 import queue
 from collections import deque
@@ -130,7 +131,8 @@ class Execution:
         if found:
             self._refuse_leftovers(found)
         self._injections.arm()
-        self.record(self._substrate.submit(setup.submission))
+        submission = dataclasses.replace(setup.submission, announce=self.announce)
+        self.record(self._substrate.submit(submission))
 
     def _refuse_leftovers(self, found: int) -> None:
         for plan, _, _ in self._setup.injections:

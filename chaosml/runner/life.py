@@ -53,7 +53,7 @@ def plan(path: pathlib.Path, options: RunOptions) -> tuple[LoadedScenario, Plan]
     scalars: dict[str, Mapping[str, Option]] = {}
     for fault in scenario.faults:
         kind, chosen = CATALOGUE[fault.inject], loaded.options[fault.name]
-        has_outputs = has_file_outputs(loaded.workflow, fault.target.task)
+        has_outputs = has_file_outputs(loaded.workflow.model, fault.target.task)
         legal = kind.views(chosen, has_outputs=has_outputs)
         wanted = fault.views
         views[fault.name] = tuple(

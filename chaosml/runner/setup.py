@@ -106,9 +106,13 @@ class Composer:
         }
 
     def _parameters(self) -> dict[str, str]:
+        """Return every parameter of the workflow, as the scenario or the document gives it."""
+        declared = self.loaded.workflow.model.spec.arguments.parameters
+        defaults = {one.name: one.value for one in declared if one.value is not None}
         given = self.loaded.scenario.pipeline.parameters
         commit = _git_commit(self.loaded.path.parent)
-        return {name: value.replace("{{git.commit}}", commit) for name, value in given.items()}
+        chosen = {name: value.replace("{{git.commit}}", commit) for name, value in given.items()}
+        return {**defaults, **chosen}
 
     def _images(self) -> dict[str, pathlib.Path]:
         images = self.loaded.scenario.embedded.images

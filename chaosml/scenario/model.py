@@ -9,57 +9,104 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 __all__ = [
     "Artifact",
     "Between",
+    "Boolean",
     "Bound",
     "Corruption",
     "Duration",
     "EventTrigger",
     "Expectations",
     "Fault",
+    "Integer",
     "Isolation",
     "Limit",
     "Lineage",
     "LineageKey",
     "Metadata",
     "ObjectTrigger",
+    "PartialPercent",
     "Percent",
     "Pipeline",
     "Scenario",
+    "StepNumber",
     "Target",
     "Trigger",
 ]
 
+_NAME = r"^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$"
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = r"([0-9]+(\.[0-9]+)?(ms|s|m|h))+"
+_PERCENT = r"[0-9]+(\.[0-9]+)?\s*%"
 
 
 def parse_duration(value: Any) -> Any:
     """Turn `1m30s`, `250ms`, `2h` into seconds; leave anything else to the type's own check."""
-    if not isinstance(value, str):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         raise ValueError(f"needs a unit, such as {value}s or {value}m")
-    if not re.fullmatch(r"(\d+(\.\d+)?(ms|s|m|h))+", value):
-        raise ValueError("is not a duration such as 500ms, 30s, 20m or 1m30s")
+    if not isinstance(value, str) or not re.fullmatch(_DURATION, value):
+        raise ValueError("is no duration such as 500ms, 30s, 20m or 1m30s")
     parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", value)
     return sum(float(number) * _UNITS_S[unit] for number, unit in parts)
 
 
 def parse_percent(value: Any) -> Any:
     """Turn `30%` into 0.3."""
-    if not isinstance(value, str) or not re.fullmatch(r"\d+(\.\d+)?\s*%", value):
-        raise ValueError(f"is not a share such as {value if value != '' else 30}%")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError(f"needs its unit, such as {value}%")
+    if not isinstance(value, str) or not re.fullmatch(_PERCENT, value):
+        raise ValueError("is no share such as 30%")
     return float(value.rstrip("% ")) / 100
 
 
-Duration = Annotated[float, BeforeValidator(parse_duration)]
+def _check_whole(share: float) -> float:
+    if not 0 < share < 1:
+        raise ValueError("lies outside of what can be shown: more than 0% and less than 100%")
+    return share
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    WithJsonSchema({"type": "string", "pattern": f"^{_DURATION}$", "examples": ["30s", "1m30s"]}),
+]
 """Seconds; written with units."""
-Percent = Annotated[float, BeforeValidator(parse_percent)]
-"""A share between 0 and 1; written as `30%`."""
+_PERCENT_SCHEMA = WithJsonSchema(
+    {"type": "string", "pattern": f"^{_PERCENT}$", "examples": ["30%"]}
+)
+Percent = Annotated[float, BeforeValidator(parse_percent), _PERCENT_SCHEMA]
+"""A share, 0.3 for `30%`; may be more than the whole."""
+PartialPercent = Annotated[
+    float, BeforeValidator(parse_percent), AfterValidator(_check_whole), _PERCENT_SCHEMA
+]
+"""A share of a whole, neither nothing nor all of it."""
+Integer = Annotated[int, Field(strict=True)]
+"""A whole number, not a text that looks like one."""
+Boolean = Annotated[bool, Field(strict=True)]
+
+
+def _check_one(model: BaseModel, names: tuple[str, ...]) -> None:
+    """Refuse a mapping that does not have exactly one of these keys."""
+    given = [name for name in names if getattr(model, name) is not None]
+    if len(given) != 1:
+        found = " and ".join(given) or "none"
+        raise ValueError(f"exactly one of {', '.join(names)} is needed, found {found}")
 
 
 class _Model(BaseModel):
+    """A mapping of the document."""
+
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
@@ -71,7 +118,7 @@ class _Model(BaseModel):
 class Metadata(_Model):
     """Who this scenario is."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$")]
+    name: Annotated[str, Field(pattern=_NAME)]
     description: str = ""
 
 
@@ -155,7 +202,17 @@ class Pipeline(_Model):
 class Between(_Model):
     """A range, both ends included, from which the seed draws one."""
 
-    between: tuple[int, int]
+    between: tuple[Annotated[Integer, Field(ge=0)], Annotated[Integer, Field(ge=0)]]
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Between:
+        first, last = self.between
+        if first > last:
+            raise ValueError(f"the range {first} to {last} is empty; write [{last}, {first}]")
+        return self
+
+
+StepNumber = Annotated[Integer, Field(ge=0)]
 
 
 class EventTrigger(_Model):
@@ -164,8 +221,8 @@ class EventTrigger(_Model):
     event: Literal["ready", "restore", "checkpoint", "publish", "register", "done", "point"]
     phase: Literal["begin", "commit"] | None = None
     name: str | None = None
-    step: int | Between | None = None
-    nth: Annotated[int, Field(ge=1)] = 1
+    step: StepNumber | Between | None = None
+    nth: Annotated[Integer, Field(ge=1)] = 1
 
 
 class ObjectTrigger(_Model):
@@ -176,32 +233,42 @@ class ObjectTrigger(_Model):
     """An operation by S3's name, such as `PutObject`; exactly one of the two."""
     key: str
     """Regular expression, searched in the key."""
-    nth: Annotated[int, Field(ge=1)] = 1
+    nth: Annotated[Integer, Field(ge=1)] = 1
+
+    @model_validator(mode="after")
+    def _check(self) -> ObjectTrigger:
+        _check_one(self, ("before", "after"))
+        return self
 
 
 class Trigger(_Model):
     """When a fault strikes, in the pipeline's own terms; exactly one of the fields."""
 
-    step: int | Between | None = None
+    step: StepNumber | Between | None = None
     event: EventTrigger | None = None
     object: ObjectTrigger | None = None
     after: Duration | None = None
     pod: Literal["running"] | None = None
-    settled: bool = False
+    settled: Boolean = False
     """Hold until the orchestrator has shown the pod Running for 12 s (clusters)."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Trigger:
+        _check_one(self, ("step", "event", "object", "after", "pod"))
+        return self
 
 
 class Target(_Model):
     """Whom a fault strikes."""
 
     task: str
-    attempt: Annotated[int, Field(ge=0)] = 0
+    attempt: Annotated[Integer, Field(ge=0)] = 0
 
 
 class Fault(_Model):
     """One entry of `faults`; a case of the plan under each legal view."""
 
-    name: str
+    name: Annotated[str, Field(pattern=_NAME)]
     inject: str
     target: Target
     when: Trigger
@@ -213,8 +280,8 @@ class Fault(_Model):
 class Bound(_Model):
     """A rate with the confidence that the trials must support."""
 
-    at_most: Percent
-    confidence: Percent = 0.95
+    at_most: PartialPercent
+    confidence: PartialPercent = 0.95
 
 
 Corruption = Literal["none"] | Bound
@@ -228,11 +295,17 @@ class Limit(_Model):
     mean: Duration | None = None
     excluding: tuple[Literal["scheduling"], ...] = ()
 
+    @model_validator(mode="after")
+    def _check(self) -> Limit:
+        if self.at_most is None and self.p95 is None and self.mean is None:
+            raise ValueError("limits nothing; give at least one of at-most, p95, mean")
+        return self
+
 
 class StepLimit(_Model):
     """A limit for lost steps."""
 
-    at_most: Annotated[int, Field(ge=0)]
+    at_most: Annotated[Integer, Field(ge=0)]
 
 
 class ShareLimit(_Model):
@@ -257,7 +330,7 @@ class Expectations(_Model):
 class Embedded(_Model):
     """How the embedded substrate is laid out."""
 
-    nodes: Annotated[int, Field(ge=1, le=64)] = 2
+    nodes: Annotated[Integer, Field(ge=1, le=64)] = 2
     images: dict[str, dict[Literal["python"], str]] = {}
     """Image pattern to the interpreter that stands for it; default: the one running chaosml."""
     secrets: dict[str, dict[str, str]] = {}
@@ -274,10 +347,10 @@ class Scenario(_Model):
     metadata: Metadata
     pipeline: Pipeline
     faults: Annotated[tuple[Fault, ...], Field(min_length=1)]
-    trials: Annotated[int, Field(ge=1, le=100000)] | None = None
+    trials: Annotated[Integer, Field(ge=1, le=100000)] | None = None
     """Default: one for every case."""
-    seed: int = 0
-    controls: Annotated[int, Field(ge=1, le=9)] = 2
+    seed: Integer = 0
+    controls: Annotated[Integer, Field(ge=1, le=9)] = 2
     deadline: Duration = 1200.0
     """Limit of every single execution."""
     expect: Expectations = Expectations()

@@ -1,7 +1,8 @@
 """The lines between the runner and its services process: newline-delimited JSON on a socket.
 
 Runner to services: a `Call` with an id, answered by one `Answer` with the same id.
-Services to runner, unasked: `Said`, an emission of the gate, control or metadata source.
+Services to runner, unasked: `Ready` once, then `Said`, an emission of the gate, control or
+metadata source.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ __all__ = [
     "EndHolds",
     "Message",
     "Notify",
+    "Ready",
     "Release",
     "Rule",
     "Said",
@@ -143,10 +145,20 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, tag="answer"):
     closed: dict[str, int] | None = None
 
 
+class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
+    """The first message: everything listens, here."""
+
+    gate_url: str
+    control: str
+    """`host:port`."""
+    metadata_url: str
+    store_url: str
+
+
 class Said(msgspec.Struct, frozen=True, kw_only=True, tag="said"):
     """An event of a source in the services process."""
 
     emission: Emission
 
 
-Message = Answer | Said
+Message = Answer | Said | Ready

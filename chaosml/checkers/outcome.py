@@ -1,0 +1,158 @@
+"""`outcome`: whether the workflow ended as expected, and if not, which task and retry rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from chaosml.checkers.evidence import Evidence, cite, infrastructure_doubt, is_control, unknown
+from chaosml.event import TaskPhase
+from chaosml.timeline.analysis import Analysis
+from chaosml.timeline.moment import Seen
+from chaosml.timeline.sources import ARGO, KUBELET
+from chaosml.verdict import Status, Verdict
+
+__all__ = ["Outcome"]
+
+_NAME = "outcome"
+_POD_DELETED = "pod deleted"
+_BROKEN = frozenset({"Failed", "Error"})
+_COVER_BOTH = (
+    "use retryPolicy: Always (or an expression over both Error and Failed), with a limit: a pod's "
+    "death surfaces as either, which is a race"
+)
+
+
+class Outcome:
+    """Compares the terminal phase with `expect.outcome`; a control must succeed."""
+
+    name = _NAME
+
+    def check(self, evidence: Evidence) -> Sequence[Verdict]:
+        """Return one verdict for each execution."""
+        return [_judge(evidence, execution) for execution in evidence.executions]
+
+
+def _judge(evidence: Evidence, execution: Analysis) -> Verdict:
+    timeline = execution.timeline
+    expected = "Succeeded" if is_control(execution) else evidence.scenario.expect.outcome
+    final = timeline.final_phase
+    if final is None:
+        return _censored(execution)
+    cited = cite(execution, final.at, f"workflow {final.fact.phase}")
+    if final.fact.phase == expected:
+        doubt = timeline.doubt(ARGO)
+        if doubt:
+            return unknown(_NAME, _NAME, execution.name, "evidence-lost", doubt, cited)
+        return Verdict(
+            checker=_NAME,
+            expectation=_NAME,
+            execution=execution.name,
+            status=Status.PASS,
+            message=f"the workflow ended {final.fact.phase}, as expected",
+            evidence=cited,
+        )
+    doubt = timeline.doubt(ARGO, KUBELET)
+    foreign = infrastructure_doubt(execution)
+    if foreign or doubt:
+        return unknown(
+            _NAME,
+            _NAME,
+            execution.name,
+            "infrastructure-death" if foreign and not doubt else "evidence-lost",
+            f"the workflow ended {final.fact.phase}, but {foreign or doubt}",
+            cited,
+        )
+    return _failure(evidence, execution, expected, final.fact.phase, final.fact.message)
+
+
+def _censored(execution: Analysis) -> Verdict:
+    ended = execution.timeline.ended
+    if ended is None:
+        return unknown(
+            _NAME, _NAME, execution.name, "not-ended", "the history ends before the workflow did"
+        )
+    return unknown(
+        _NAME,
+        _NAME,
+        execution.name,
+        ended.fact.reason,
+        f"the workflow had not ended when watching did ({ended.fact.reason})"
+        + (f": {ended.fact.detail}" if ended.fact.detail else ""),
+        cite(execution, ended.at, f"ended: {ended.fact.reason}"),
+    )
+
+
+def _failure(
+    evidence: Evidence, execution: Analysis, expected: str, phase: str, message: str
+) -> Verdict:
+    final = execution.timeline.final_phase
+    refs = cite(execution, None if final is None else final.at, f"workflow {phase}")
+    broken = _broken_vertex(execution)
+    cause, words, advice = "unexpected-phase", message or "no message", None
+    if broken is not None:
+        cause, words, advice = _explain(broken.fact, evidence.policies, execution)
+        refs = (
+            *cite(
+                execution,
+                broken.at,
+                f"{broken.fact.display_name} {broken.fact.phase}: {broken.fact.message}",
+            ),
+            *refs,
+        )
+    return Verdict(
+        checker=_NAME,
+        expectation=_NAME,
+        execution=execution.name,
+        status=Status.FAIL,
+        cause=cause,
+        message=f"the workflow ended {phase}, expected {expected}: {words}",
+        evidence=refs,
+        measures={"phase": phase},
+        advice=advice,
+    )
+
+
+def _broken_vertex(execution: Analysis) -> Seen[TaskPhase] | None:
+    """Return the first task whose last attempt ended badly: the others follow from it."""
+    last: dict[str, Seen[TaskPhase]] = {}
+    for seen in execution.timeline.tasks:
+        if seen.fact.attempt is not None and not seen.fact.hooked:
+            last[seen.fact.task] = seen
+    broken = [seen for seen in last.values() if seen.fact.phase in _BROKEN]
+    return min(broken, key=lambda seen: seen.number, default=None)
+
+
+def _explain(
+    phase: TaskPhase, policies: Mapping[str, str], execution: Analysis
+) -> tuple[str, str, str | None]:
+    """Return cause, words and advice for a task that ended badly."""
+    what = f"{phase.task}: {phase.phase} {phase.message!r}"
+    policy = policies.get(phase.task)
+    view = f" (view {_view_of(phase)})"
+    if phase.phase == "Error" and phase.message == _POD_DELETED:
+        reasons = {
+            "OnTransientError": "retryPolicy OnTransientError matches no message of a deleted pod",
+            "OnFailure": "retryPolicy OnFailure, which is the default, retries Failed, never Error",
+            "Never": "the task has no retryStrategy",
+        }
+        reason = reasons.get(policy or "")
+        if reason is None and policy is not None:
+            return "retries-exhausted", f"{what}: attempt {phase.attempt} was the last", None
+        words = f"{what} was not retried{': ' + reason if reason else ''}{view}"
+        return "pod-deleted-not-retried", words, _COVER_BOTH
+    if phase.phase == "Failed" and policy in ("OnError", "OnTransientError", "Never"):
+        reasons = {
+            "OnError": "retryPolicy OnError retries Error, never Failed",
+            "OnTransientError": "retryPolicy OnTransientError does not match an exit code",
+            "Never": "the task has no retryStrategy",
+        }
+        words = f"{what} was not retried: {reasons[policy]}{view}"
+        return "failed-not-retried", words, _COVER_BOTH
+    attempts = len(execution.timeline.pods_of(phase.task))
+    return "task-failed", f"{what} after {attempts} pods", None
+
+
+def _view_of(phase: TaskPhase) -> str:
+    if phase.phase != "Error":
+        return "seen"
+    return "wait-failed" if phase.message.startswith("wait: ") else "gone"

@@ -1,0 +1,292 @@
+"""Independent evidence about each injection: that it took effect, where, under which view.
+
+That the harness says it did something is no receipt. A receipt is what others
+saw: the place where the target waited, the pod's death, the notice that was read.
+"""
+
+from __future__ import annotations
+
+import re
+
+from chaosml.event import InjectionArmed, PodDeletion
+from chaosml.plan.model import PlannedInjection
+from chaosml.timeline.model import TERMINAL, Hold, Injection, Pod, Timeline
+from chaosml.timeline.moment import Moment, Order, order
+from chaosml.timeline.sources import CONTROL, GATE, KUBELET, METADATA
+from chaosml.timeline.strikes import Strike, notice_of, notice_read_by, strikes, target_of
+from chaosml.verdict import EventRef, Receipt
+
+__all__ = ["observed_view", "receipts_of"]
+
+_POD_DELETED = "pod deleted"
+_WAIT_FAILED = "wait: "
+
+
+def receipts_of(
+    timeline: Timeline, planned: tuple[PlannedInjection, ...] | None = None
+) -> tuple[Receipt, ...]:
+    """Return a receipt for every injection that was planned, or else armed, in an execution."""
+    plans = {plan.injection: plan for plan in planned or ()}
+    names = list(plans) or list(timeline.injections)
+    return tuple(_Examination(timeline, name, plans.get(name)).receipt() for name in names)
+
+
+class _Doubt(Exception):
+    """Why an injection proves nothing; raised inside the examination only."""
+
+    def __init__(self, why: str, detail: str) -> None:
+        super().__init__(why)
+        self.why = why
+        self.detail = detail
+
+
+class _Examination:
+    """Looks for the evidence of one injection."""
+
+    def __init__(self, timeline: Timeline, name: str, plan: PlannedInjection | None) -> None:
+        empty = Injection(name, None, (), (), (), ())
+        self.timeline = timeline
+        self.name = name
+        self.plan = plan
+        self.injection = timeline.injections.get(name, empty)
+        self.armed = None if self.injection.armed is None else self.injection.armed.fact
+        self.hold = self._find_hold()
+        self.target = target_of(timeline, self.injection)
+        self.strike = self._find_strike()
+        self.cited: list[EventRef] = []
+
+    def receipt(self) -> Receipt:
+        """Return what was found."""
+        why: _Doubt | None = None
+        try:
+            self._examine()
+        except _Doubt as doubt:
+            why = doubt
+        view = None if self.target is None else observed_view(self.timeline, self.target)
+        plan, armed = self.plan, self.armed
+        return Receipt(
+            injection=self.name,
+            fault=plan.fault if plan else (armed.fault if armed else ""),
+            inject=plan.inject if plan else (armed.inject if armed else ""),
+            planned_place=plan.place.words if plan else (armed.trigger if armed else ""),
+            actual_place=self._actual_place(),
+            planned_view=plan.view if plan else (armed.view if armed else None),
+            observed_view=view,
+            took_effect=why is None,
+            why_invalid=None if why is None else why.why,
+            detail="" if why is None else why.detail,
+            evidence=tuple(sorted(self.cited)),
+        )
+
+    def _cite(self, moment: Moment | None, says: str) -> None:
+        if moment is not None:
+            self.cited.append(EventRef(self.timeline.execution, moment.seq, says))
+
+    def _find_hold(self) -> Hold | None:
+        for hold in self.timeline.holds:
+            if hold.started is not None and hold.started.fact.rule == self.name:
+                return hold
+        return None
+
+    def _find_strike(self) -> Strike | None:
+        if self.target is None:
+            return None
+        for strike in strikes(self.timeline):
+            if strike.injection == self.name and strike.pod.uid == self.target.uid:
+                return strike
+        return None
+
+    def _examine(self) -> None:
+        self._check_isolation()
+        if self.injection.invalid:
+            said = self.injection.invalid[0]
+            self._cite(said.at, f"invalid: {said.fact.why}")
+            raise _Doubt(said.fact.why, said.fact.detail or "the harness could not place it")
+        if self.armed is None:
+            raise _Doubt("never-armed", "the injection was never armed")
+        self._check_place(self.armed)
+        if self.armed.lethal:
+            self._check_death(self.armed)
+        else:
+            self._check_false_alarm()
+
+    def _check_isolation(self) -> None:
+        isolation = self.timeline.isolation
+        if isolation is None:
+            raise _Doubt("isolation-unknown", "nobody looked whether the bucket started empty")
+        if isolation.fact.objects:
+            self._cite(isolation.at, f"{isolation.fact.objects} objects at the start")
+            raise _Doubt(
+                "not-empty",
+                f"bucket {isolation.fact.bucket} started with {isolation.fact.objects} objects",
+            )
+
+    def _check_place(self, armed: InjectionArmed) -> None:
+        if not armed.exact:
+            return
+        if self.hold is None or self.hold.started is None:
+            self._refuse_unreached(armed)
+            return
+        started = self.hold.started
+        self._cite(started.at, f"held at {started.fact.place}")
+        if not self._is_planned_place(armed):
+            raise _Doubt("wrong-place", f"held at {started.fact.place}, planned {armed.trigger}")
+        ended = self.hold.ended
+        if ended is not None and ended.fact.why in ("expired", "disarmed"):
+            self._cite(ended.at, f"hold {ended.fact.why}")
+            raise _Doubt(
+                f"hold-{ended.fact.why}", "the target went on before the fault took effect"
+            )
+
+    def _refuse_unreached(self, armed: InjectionArmed) -> None:
+        for pod in self.timeline.pods_of(armed.task):
+            claims = self.timeline.claims.get(pod.uid)
+            if claims is not None and claims.done:
+                self._cite(claims.done[0].at, "the target said that it was done")
+                raise _Doubt("target-finished", f"{armed.trigger} was never reached")
+        raise _Doubt("never-reached", f"{armed.trigger} was never reached")
+
+    def _is_planned_place(self, armed: InjectionArmed) -> bool:
+        if self.hold is None or self.hold.started is None:
+            return False
+        held = self.hold.started.fact
+        if self.plan is not None and self.plan.place.kind == "step":
+            return held.step == self.plan.place.step
+        if self.plan is not None and self.plan.place.kind == "object" and held.key is not None:
+            return re.search(self.plan.place.key or "", held.key) is not None
+        if armed.step is not None and held.step is not None:
+            return held.step == armed.step
+        return held.place == armed.trigger
+
+    def _check_death(self, armed: InjectionArmed) -> None:
+        strike, target = self.strike, self.target
+        if target is None:
+            raise _Doubt("never-reached", "no pod of the target task was struck")
+        if strike is None:
+            why = "target-finished" if target.exited is not None else "no-strike"
+            self._cite(target.exited.at if target.exited else None, "the target had ended")
+            raise _Doubt(why, f"pod {target.uid} was not struck while it ran")
+        self._cite(strike.at, f"{strike.how} of pod {target.uid} by {self.name}")
+        claims = self.timeline.claims.get(target.uid)
+        for done in claims.done if claims is not None else ():
+            if not strike.at.is_before(done.at):
+                self._cite(done.at, "the target said that it was done")
+                raise _Doubt("target-finished", f"pod {target.uid} had finished before the strike")
+        if target.exited is None:
+            raise _Doubt("death-not-seen", f"the end of pod {target.uid} was not seen")
+        self._cite(target.exited.at, f"pod {target.uid} exited {target.exited.fact.exit_code}")
+        if strike.how != "notice" and order(strike.at, target.exited.at) is not Order.BEFORE:
+            raise _Doubt("order-unknown", "the strike and the end of the target overlap in time")
+        self._check_order_of_hold(strike)
+        self._check_reaction(armed, strike)
+        doubt = self.timeline.doubt(KUBELET, CONTROL, GATE, METADATA)
+        doubt = doubt or self.timeline.doubt_of_logs([target])
+        if doubt:
+            raise _Doubt("evidence-lost", doubt)
+
+    def _check_order_of_hold(self, strike: Strike) -> None:
+        if self.hold is None or self.hold.started is None or strike.how == "notice":
+            return
+        if not self.hold.started.at.is_before(strike.at):
+            raise _Doubt("order-unknown", "the strike may have come before the planned place")
+
+    def _check_reaction(self, armed: InjectionArmed, strike: Strike) -> None:
+        """Check what comes before a reclaimed node's death: the notice, and the drain."""
+        if armed.inject != "spot.reclaim":
+            return
+        notice_s = armed.options.get("notice")
+        if isinstance(notice_s, int | float) and notice_s > 0:
+            self._check_notice()
+        deletion = next((seen.fact for seen in strike.pod.strikes_by(self.name)), None)
+        if isinstance(deletion, PodDeletion) and deletion.how == "evict":
+            cordons = [
+                seen
+                for seen in self.timeline.nodes
+                if seen.fact.state == "cordoned"
+                and seen.fact.by == self.name
+                and seen.fact.node == strike.pod.node
+            ]
+            if not cordons:
+                raise _Doubt("not-cordoned", f"node {strike.pod.node} was drained but not cordoned")
+            self._cite(cordons[0].at, f"node {strike.pod.node} cordoned")
+
+    def _check_notice(self) -> None:
+        notice = notice_of(self.timeline, self.injection)
+        if notice is None:
+            raise _Doubt("notice-not-visible", "no notice became readable")
+        self._cite(notice.at, f"notice readable on {notice.fact.node}")
+        if self.target is not None:
+            read = notice_read_by(self.timeline, notice, self.target)
+            self._cite(None if read is None else read.at, "the target read the notice")
+
+    def _check_false_alarm(self) -> None:
+        self._check_notice()
+        notice = notice_of(self.timeline, self.injection)
+        if notice is None:
+            return
+        withdrawn = [
+            seen
+            for seen in self.timeline.withdrawals
+            if seen.fact.notice == notice.fact.notice and not seen.at.is_before(notice.at)
+        ]
+        if not withdrawn:
+            raise _Doubt("notice-not-withdrawn", "the notice was still readable at the end")
+        self._cite(withdrawn[0].at, "notice withdrawn")
+        for seen in self.timeline.nodes:
+            if seen.fact.node == notice.fact.node and seen.fact.state in ("stopped", "removed"):
+                self._cite(seen.at, f"node {seen.fact.state}")
+                raise _Doubt(
+                    "node-died", f"node {notice.fact.node} did not outlive the false alarm"
+                )
+        doubt = self.timeline.doubt(KUBELET, CONTROL, METADATA)
+        if doubt:
+            raise _Doubt("evidence-lost", doubt)
+
+    def _actual_place(self) -> str | None:
+        if self.hold is not None and self.hold.started is not None:
+            return self.hold.started.fact.place
+        if self.strike is None:
+            return None
+        claims = self.timeline.claims.get(self.strike.pod.uid)
+        if claims is None or not len(claims.ledger):
+            return "pod running"
+        ledger = claims.ledger
+        before = [
+            step
+            for row, step in enumerate(ledger.steps)
+            if ledger.earliest[row] <= self.strike.at.latest_ns
+        ]
+        return f"after step {before[-1]}" if before else "before the first step"
+
+
+def observed_view(timeline: Timeline, pod: Pod) -> str | None:
+    """Return what the orchestrator got to see of the pod's death; None where it did not die.
+
+    What the workflow's status shows comes before what the substrate says that it showed.
+    """
+    if pod.exited is None and pod.gone is None:
+        return None
+    again = [
+        other
+        for other in timeline.pods_of(pod.task)
+        if other.attempt == pod.attempt
+        and other.created is not None
+        and pod.created is not None
+        and other.created.at.is_after(pod.created.at)
+    ]
+    if again:
+        return "restarted"
+    for seen in timeline.tasks:
+        phase = seen.fact
+        if (
+            phase.task == pod.task
+            and phase.attempt == pod.attempt
+            and phase.attempt is not None
+            and phase.phase in TERMINAL
+        ):
+            if phase.phase == "Error" and phase.message.startswith(_WAIT_FAILED):
+                return "wait-failed"
+            if phase.phase == "Error" and phase.message == _POD_DELETED:
+                return "gone"
+            return "seen"
+    return None if pod.gone is None else pod.gone.fact.view

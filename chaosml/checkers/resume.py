@@ -1,0 +1,440 @@
+"""`resume`: whether training went on as if nothing had happened.
+
+Exact is: the same final state as undisturbed executions, every step once with the
+same batch on the surviving lineage, checkpoints that hold the step they name, no
+restore older than the last commit, and a restore really used. The state is what
+the audit read from the store; what the pipeline says only locates the cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chaosml.checkers.evidence import Evidence, cite, unknown
+from chaosml.checkers.labels import mislabelled
+from chaosml.checkers.ledger import (
+    Difference,
+    Flaw,
+    chain_flaws,
+    contradiction,
+    first_difference,
+    ledger_flaws,
+)
+from chaosml.checkers.mixtures import find_mixtures
+from chaosml.checkers.reference import CONTROLS_NEEDED, Reference, state_of
+from chaosml.checkers.restores import restore_flaws, unobserved_restore
+from chaosml.timeline.analysis import Analysis
+from chaosml.verdict import EventRef, Status, Verdict
+
+__all__ = ["Divergence", "Resume", "diverges"]
+
+_NAME = "resume"
+_BAND_STEPS = 10
+
+
+class Resume:
+    """Compares every trial with the controls, and every control with itself."""
+
+    name = _NAME
+
+    def check(self, evidence: Evidence) -> Sequence[Verdict]:
+        """Return one verdict for each execution; none where the scenario turned it off."""
+        if evidence.scenario.expect.resume == "off":
+            return []
+        reference = Reference(evidence.controls)
+        verdicts = [_judge_control(control) for control in evidence.controls]
+        verdicts += [_Trial(evidence, reference, trial).judge() for trial in evidence.trials]
+        return [verdict for verdict in verdicts if verdict is not None]
+
+
+def diverges(evidence: Evidence, trial: Analysis) -> bool:
+    """Whether a trial reached another final state than the controls, so that more would tell."""
+    if evidence.scenario.expect.resume == "off":
+        return False
+    judged = _Trial(evidence, Reference(evidence.controls), trial)
+    return judged.judge_execution() is None and judged.divergence() is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """How a trial's final state differs from the controls'."""
+
+    cause: str
+    where: tuple[str, ...]
+    """The components of the final state that differ."""
+    first: Difference | None
+    words: str
+    advice: str | None
+
+
+def _verdict(
+    execution: Analysis,
+    status: Status,
+    cause: str | None,
+    message: str,
+    refs: tuple[EventRef, ...] = (),
+    measures: dict[str, str | int | float | bool | None] | None = None,
+    advice: str | None = None,
+) -> Verdict:
+    return Verdict(
+        checker=_NAME,
+        expectation=_NAME,
+        execution=execution.name,
+        status=status,
+        cause=cause,
+        message=message,
+        evidence=refs,
+        measures=measures or {},
+        advice=advice,
+    )
+
+
+def _fail_flaw(execution: Analysis, flaw: Flaw) -> Verdict:
+    return _verdict(
+        execution,
+        Status.FAIL,
+        flaw.cause,
+        f"the step ledger is not exact: {flaw.says}",
+        cite(execution, flaw.at, flaw.says),
+        {"step": flaw.step},
+        "save step, sampler position and weights together, at a step boundary",
+    )
+
+
+def _judge_control(control: Analysis) -> Verdict | None:
+    """Judge an undisturbed execution by its own ledger; None where it claims no steps."""
+    timeline = control.timeline
+    training = timeline.pods_of(timeline.training_task)
+    doubt = timeline.doubt_of_logs(training)
+    if doubt:
+        return unknown(_NAME, _NAME, control.name, "evidence-lost", doubt)
+    lineage = control.lineage
+    if not lineage.parts:
+        return None
+    flaws = ledger_flaws(lineage.parts)
+    if flaws:
+        return _fail_flaw(control, flaws[0])
+    if lineage.gap is not None:
+        return unknown(_NAME, _NAME, control.name, "lineage-unknown", lineage.gap)
+    return _verdict(
+        control, Status.PASS, None, f"undisturbed: steps 1 to {lineage.last_step}, each once"
+    )
+
+
+class _Trial:
+    """The judgement of one trial."""
+
+    def __init__(self, evidence: Evidence, reference: Reference, trial: Analysis) -> None:
+        self.evidence = evidence
+        self.reference = reference
+        self.trial = trial
+        self.timeline = trial.timeline
+        self.mode = evidence.scenario.expect.resume
+
+    def judge(self) -> Verdict:
+        """Return the verdict; the first question that cannot be answered well decides."""
+        return self.judge_execution() or self._judge_labels() or self._judge_state()
+
+    def judge_execution(self) -> Verdict | None:
+        """Return what the trial says by itself, without a control to compare it with."""
+        return (
+            self._judge_evidence()
+            or self._judge_ledger()
+            or self._judge_restores()
+            or self._judge_end()
+        )
+
+    def _unknown(self, cause: str, message: str, refs: tuple[EventRef, ...] = ()) -> Verdict:
+        return unknown(_NAME, _NAME, self.trial.name, cause, message, refs)
+
+    def _judge_evidence(self) -> Verdict | None:
+        """Say UNKNOWN where lines are missing, unless what is there convicts."""
+        training = self.timeline.pods_of(self.timeline.training_task)
+        doubt = self.timeline.doubt_of_store() or self.timeline.doubt_of_logs(training)
+        if not doubt:
+            return None
+        flaws = chain_flaws(self.trial)
+        if flaws:
+            return _fail_flaw(self.trial, flaws[0])
+        return self._unknown("evidence-lost", doubt)
+
+    def _judge_ledger(self) -> Verdict | None:
+        lineage = self.trial.lineage
+        flaws = ledger_flaws(lineage.parts)
+        counted = chain_flaws(self.trial)
+        contradicting = contradiction(lineage.parts) if not flaws else None
+        if flaws:
+            return _fail_flaw(self.trial, flaws[0])
+        if counted or contradicting is not None:
+            at = counted[0].at if counted else contradicting
+            return self._unknown(
+                "claims-inconsistent",
+                "a commit's hash chain does not fit the steps that the same log holds",
+                cite(self.trial, at, "commit"),
+            )
+        if lineage.gap is not None and lineage.parts:
+            return self._unknown("lineage-unknown", lineage.gap)
+        return None
+
+    def _judge_restores(self) -> Verdict | None:
+        flaws = restore_flaws(self.trial)
+        if flaws:
+            flaw = flaws[0]
+            return _verdict(
+                self.trial,
+                Status.FAIL,
+                flaw.cause,
+                f"pod {flaw.pod.uid} started from step {flaw.restored} although the checkpoint of "
+                f"step {flaw.commit.step} was committed",
+                (
+                    *cite(
+                        self.trial,
+                        flaw.commit.at,
+                        f"{flaw.commit.key} committed: step {flaw.commit.step}",
+                    ),
+                    *cite(self.trial, flaw.at, f"restored step {flaw.restored}"),
+                ),
+                {"restored_step": flaw.restored, "committed_step": flaw.commit.step},
+                "look for the newest committed checkpoint at every start, whatever the attempt's "
+                "number says: a pod can be restarted without a retry",
+            )
+        unseen = unobserved_restore(self.trial)
+        if unseen is not None:
+            pod, segment = unseen
+            return self._unknown(
+                "restore-not-observed",
+                f"pod {pod.uid} says that it restored step {segment.restore_step}, and no read of "
+                "a checkpoint by it was seen",
+                cite(self.trial, segment.restored, "restore"),
+            )
+        return None
+
+    def _judge_end(self) -> Verdict | None:
+        """Judge a training that did not reach the end, or that cannot be followed there."""
+        wanted = self.trial.final_step
+        reached = self.trial.lineage.last_step
+        final = self.timeline.final_phase
+        if final is None or final.fact.phase != "Succeeded":
+            phase = "did not end" if final is None else f"ended {final.fact.phase}"
+            return self._unknown("no-final-state", f"the workflow {phase}: see outcome")
+        if not self.trial.lineage.parts:
+            return self._unknown(
+                "no-ledger", "the pipeline claims no steps, so none can be checked"
+            )
+        if wanted is None or reached >= wanted:
+            return None
+        part = self.trial.lineage.parts[-1]
+        code = part.pod.exited.fact.exit_code if part.pod.exited is not None else None
+        return _verdict(
+            self.trial,
+            Status.FAIL,
+            "training-ended-early",
+            f"the workflow succeeded, but training ended at step {reached} of {wanted}"
+            + (f": pod {part.pod.uid} exited {code}" if code is not None else ""),
+            (
+                *cite(self.trial, part.segment.ended, f"last words at step {reached}"),
+                *cite(self.trial, part.pod.exited.at if part.pod.exited else None, f"exit {code}"),
+            ),
+            {"step": reached, "final_step": wanted},
+            "exit non-zero (143) after a signal: exit 0 says that the work is complete",
+        )
+
+    def _judge_labels(self) -> Verdict | None:
+        part = self.reference.part
+        if part is None or self.reference.doubt:
+            return None
+        found = mislabelled(self.trial, self.reference.controls[0], part)
+        if not found:
+            return None
+        first = found[0]
+        return _verdict(
+            self.trial,
+            Status.FAIL,
+            "mislabelled-checkpoint",
+            f"{first.version.key} names step {first.named} and holds the state of step "
+            f"{first.holds}",
+            (
+                *cite(self.trial, first.version.observed.at, first.version.key),
+                *cite(self.reference.controls[0], first.claimed, f"state of step {first.holds}"),
+            ),
+            {"step": first.named, "holds_step": first.holds},
+            "save at a step boundary, never inside the signal handler",
+        )
+
+    def _judge_state(self) -> Verdict:
+        reference = self.reference
+        if not reference.controls:
+            return self._unknown("no-control", "no control ran: there is nothing to compare with")
+        if reference.doubt:
+            return self._unknown("evidence-lost", f"of a control: {reference.doubt}")
+        if self.mode == "ledger":
+            return self._judge_batches()
+        if not reference.agrees:
+            return self._judge_band()
+        if not reference.state:
+            return self._unknown("no-state", "no final checkpoint or model of a control was read")
+        divergence = self.divergence()
+        if divergence is not None:
+            return self._diverged(divergence)
+        return self._pass_exact()
+
+    def divergence(self) -> Divergence | None:
+        """Return how the final state differs from the one that the controls agree on.
+
+        Where controls disagree, the first one stands for them: then too more controls tell.
+        """
+        if not self.reference.state:
+            return None
+        ours, theirs = state_of(self.trial), self.reference.state
+        where = tuple(
+            name for name in sorted({*ours, *theirs}) if ours.get(name) != theirs.get(name)
+        )
+        first = None
+        part = self.reference.part
+        if part is not None and not ledger_flaws((part, *self.trial.lineage.parts)):
+            first = first_difference(self.trial.lineage.parts, part)
+        if not where and (first is None or first.what != "batch"):
+            return None
+        return self._explain(where, first)
+
+    def _explain(self, where: tuple[str, ...], first: Difference | None) -> Divergence:
+        missing = self.reference.missing_components()
+        read = [mixture for mixture in find_mixtures(self.trial) if mixture.reader is not None]
+        at = f" from step {first.step} on ({first.what})" if first is not None else ""
+        words = (
+            f"the trajectory diverged{at}; different in the end: {', '.join(where) or 'nothing'}"
+        )
+        if read:
+            keys = " and ".join(read[0].keys)
+            return Divergence(
+                "mixed-checkpoint",
+                where,
+                first,
+                f"{words}; pod {read[0].reader} restored {keys} of different saves",
+                "write each checkpoint under a new key and commit it with a marker written last",
+            )
+        advice = None
+        cause = "diverged-trajectory"
+        if missing:
+            words += f"; checkpoints hold no {', '.join(missing)}"
+            advice = f"save and restore {', '.join(missing)} with the checkpoint"
+        if missing == ["sampler"] and first is not None and first.what == "batch":
+            cause = "sampler-not-restored"
+        elif (
+            len(missing) == 1
+            and missing != ["sampler"]
+            and (first is None or first.what != "batch")
+        ):
+            cause = f"{missing[0]}-not-restored"
+        return Divergence(cause, where, first, words, advice)
+
+    def _diverged(self, divergence: Divergence) -> Verdict:
+        refs: tuple[EventRef, ...] = ()
+        measures: dict[str, str | int | float | bool | None] = {
+            "different": ", ".join(divergence.where)
+        }
+        if divergence.first is not None:
+            step = divergence.first.step
+            measures["first_divergent_step"] = step
+            refs = (
+                *cite(self.trial, divergence.first.ours, f"step {step}"),
+                *cite(self.reference.controls[0], divergence.first.theirs, f"step {step}"),
+            )
+        differing = self.reference.differing_fingerprint(self.trial)
+        status, words = Status.FAIL, divergence.words
+        if not self.reference.suffices:
+            status = Status.UNKNOWN
+            words += (
+                f"; {self.reference.count} controls agree, {CONTROLS_NEEDED} are needed to call it "
+                "a defect"
+            )
+        elif differing:
+            status = Status.UNKNOWN
+            words += f"; but the executions' fingerprints differ in {', '.join(differing)}"
+        return _verdict(
+            self.trial, status, divergence.cause, words, refs, measures, divergence.advice
+        )
+
+    def _judge_band(self) -> Verdict:
+        """Judge a pipeline whose controls disagree: by the spread of their final losses."""
+        if self.mode == "exact":
+            return self._unknown(
+                "controls-disagree",
+                "the controls reached different states, so exactness cannot be judged: make the "
+                "training deterministic, or expect resume: auto",
+            )
+        ours = _final_loss(self.trial)
+        theirs = [_final_loss(control) for control in self.reference.controls]
+        known = [loss for loss in theirs if loss is not None]
+        if ours is None or len(known) < 2 or len(known) < len(theirs):
+            return self._unknown(
+                "no-band", "the controls reached different states and claim no losses to compare"
+            )
+        spread = max(known) - min(known)
+        low, high = min(known) - spread, max(known) + spread
+        words = f"final loss {ours:.6g}, controls {min(known):.6g} to {max(known):.6g}"
+        measures: dict[str, str | int | float | bool | None] = {
+            "final_loss": ours,
+            "band_low": low,
+            "band_high": high,
+        }
+        if low <= ours <= high:
+            return _verdict(
+                self.trial,
+                Status.PASS,
+                None,
+                f"the ledger is exact and the result within the controls' band: {words}",
+                (),
+                measures,
+            )
+        return _verdict(self.trial, Status.UNKNOWN, "outside-band", words, (), measures)
+
+    def _judge_batches(self) -> Verdict:
+        part = self.reference.part
+        if part is None or ledger_flaws((part,)):
+            return self._unknown("no-control", "no control has a whole ledger to compare with")
+        first = first_difference(self.trial.lineage.parts, part)
+        if first is None or first.what != "batch":
+            words = f"steps 1 to {part.stop}, each once with the same batch, on one lineage"
+            return _verdict(self.trial, Status.PASS, None, words)
+        convicts = self.reference.suffices and self.reference.agrees_on_batches
+        return _verdict(
+            self.trial,
+            Status.FAIL if convicts else Status.UNKNOWN,
+            "diverged-trajectory",
+            f"step {first.step} took another batch than in the {self.reference.count} controls",
+            cite(self.trial, first.ours, f"step {first.step}"),
+            {"first_divergent_step": first.step},
+        )
+
+    def _pass_exact(self) -> Verdict:
+        lineage = self.trial.lineage
+        names = ", ".join(self.reference.state)
+        restores = [part.start for part in lineage.parts if part.start]
+        how = f"restored at step {', '.join(map(str, restores))}" if restores else "no restore"
+        refs = tuple(
+            ref
+            for version in self.trial.final_objects("checkpoint")[:2]
+            for ref in cite(self.trial, version.observed.at, f"final {version.key}")
+        )
+        return _verdict(
+            self.trial,
+            Status.PASS,
+            None,
+            f"exact: {names} equal to {self.reference.count} controls'; steps 1 to "
+            f"{lineage.last_step} each once with the same batches; {how}",
+            refs,
+            {"restores": len(restores)},
+        )
+
+
+def _final_loss(analysis: Analysis) -> float | None:
+    """Return the mean loss of the last steps of the lineage."""
+    if not analysis.lineage.parts:
+        return None
+    part = analysis.lineage.parts[-1]
+    rows = part.segment.rows[-_BAND_STEPS:]
+    losses = [part.claims.ledger.loss(row) for row in rows]
+    known = [loss for loss in losses if loss is not None]
+    return sum(known) / len(known) if known and len(known) == len(losses) else None

@@ -1,0 +1,115 @@
+"""Checks of a scenario's faults against the catalogue and the workflow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from chaosml.document import Loc, attempt, nearest
+from chaosml.errors import Problem
+from chaosml.scenario.artifacts import find_final_step
+from chaosml.scenario.model import Between, EventTrigger, Fault
+from chaosml.scenario.parts import Parts
+from chaosml.scenario.pipeline import describe_unknown_task
+from chaosml.workflow.load import Examination
+
+__all__ = ["check_faults"]
+
+Legal = Callable[[str, Any, bool], tuple[str, ...]]
+
+
+def check_faults(
+    parts: Parts,
+    examined: Examination | None,
+    catalogue: Mapping[str, type[BaseModel]],
+    legal: Legal | None,
+) -> tuple[dict[str, BaseModel], list[Problem]]:
+    """Return the options of every sound fault by its name, and what is wrong with the others."""
+    options: dict[str, BaseModel] = {}
+    problems = [*_check_names(parts), *_check_kinds(parts, catalogue)]
+    final_step = find_final_step(parts, examined)
+    for index, fault in parts.faults.items():
+        at: Loc = ("faults", index)
+        problems += _check_place(parts, at, fault, final_step)
+        problems += _check_target(parts, at, fault, examined)
+        model = catalogue.get(fault.inject)
+        if model is None:
+            continue
+        chosen, found = attempt(parts.document, model, (*at, "with"))
+        problems += found
+        if chosen is not None:
+            options[fault.name] = chosen
+            if legal is not None and examined is not None:
+                has_outputs = examined.outline.has_file_outputs(fault.target.task)
+                views = legal(fault.inject, chosen, has_outputs)
+                problems += _check_views(parts, at, fault, views)
+    return options, problems
+
+
+def _check_names(parts: Parts) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    for index in range(parts.fault_count):
+        name = parts.document.get(("faults", index, "name"))
+        if isinstance(name, str) and first.setdefault(name, index) != index:
+            line, _ = parts.document.mark(("faults", first[name], "name"))
+            message = f'faults[{index}].name: "{name}" is given twice; the first is in line {line}'
+            yield parts.document.problem(("faults", index, "name"), message)
+
+
+def _check_kinds(parts: Parts, catalogue: Mapping[str, type[BaseModel]]) -> Iterator[Problem]:
+    for index in range(parts.fault_count):
+        at: Loc = ("faults", index, "inject")
+        kind = parts.document.get(at)
+        if isinstance(kind, str) and kind not in catalogue:
+            meant = nearest(kind, catalogue)
+            listed = f"there are: {', '.join(sorted(catalogue))}"
+            advice = f'did you mean "{meant}"?' if meant else listed
+            message = f'faults[{index}].inject: no fault is called "{kind}"; {advice}'
+            yield parts.document.problem(at, message)
+
+
+def _check_target(
+    parts: Parts, at: Loc, fault: Fault, examined: Examination | None
+) -> Iterator[Problem]:
+    if examined is not None and fault.target.task not in examined.outline.pod_tasks():
+        message = f"target.task: {describe_unknown_task(examined, fault.target.task)}"
+        yield parts.document.problem((*at, "target", "task"), message)
+
+
+def _check_place(parts: Parts, at: Loc, fault: Fault, final_step: int | None) -> Iterator[Problem]:
+    when = fault.when
+    if when.object is not None:
+        try:
+            re.compile(when.object.key)
+        except re.error as error:
+            message = f'object.key: "{when.object.key}" is no regular expression: {error}'
+            yield parts.document.problem((*at, "when", "object", "key"), message)
+    places = [((*at, "when", "step"), when.step)]
+    if isinstance(when.event, EventTrigger):
+        places.append(((*at, "when", "event", "step"), when.event.step))
+    for place, step in places:
+        last = step.between[1] if isinstance(step, Between) else step
+        if last is not None and final_step is not None and last > final_step:
+            message = (
+                f"step {last} is never reached: the final step is {final_step}, as "
+                "pipeline.artifacts says"
+            )
+            yield parts.document.problem(place, message)
+
+
+def _check_views(parts: Parts, at: Loc, fault: Fault, legal: tuple[str, ...]) -> Iterator[Problem]:
+    if fault.views is None:
+        return
+    if not fault.views:
+        yield parts.document.problem((*at, "views"), "views: is empty; leave it out for all")
+    for index, view in enumerate(fault.views):
+        if view not in legal:
+            listed = ", ".join(legal) or "none, since its target need not die"
+            message = (
+                f'views: "{view}" cannot happen with {fault.inject} and these options; '
+                f"the legal views are: {listed}"
+            )
+            yield parts.document.problem((*at, "views", index), message)

@@ -1,0 +1,135 @@
+"""Checks of what a scenario says about its pipeline against the workflow and this machine."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+from collections.abc import Collection, Iterator, Mapping
+
+from chaosml.document import Loc, nearest
+from chaosml.errors import Problem
+from chaosml.scenario.parts import Parts
+from chaosml.workflow.load import Examination
+
+__all__ = ["check_environment", "check_pipeline", "describe_unknown_task", "git_commit_tag"]
+
+_TAG = re.compile(r"\{\{\s*(.*?)\s*\}\}")
+git_commit_tag = "git.commit"
+"""In `pipeline.parameters`, `{{git.commit}}` is the commit of the checkout."""
+_TAGS = (git_commit_tag, "workflow.name", "workflow.namespace", "workflow.uid")
+
+
+def check_pipeline(parts: Parts, examined: Examination | None) -> Iterator[Problem]:
+    """Yield what of `pipeline` does not fit the workflow."""
+    yield from _check_parameters(parts, examined)
+    pipeline = parts.pipeline
+    if pipeline is None:
+        return
+    at: Loc = ("pipeline", "progress", "log")
+    source = (pipeline.progress or {}).get("log")
+    if pipeline.progress is not None and source is None:
+        message = "progress: give log: a regular expression with the group (?P<step>…)"
+        yield parts.document.problem(("pipeline", "progress"), message)
+    if source is not None:
+        yield from _check_progress(parts, at, source)
+    task = pipeline.training_task
+    if task is not None and examined is not None and task not in examined.outline.pod_tasks():
+        message = f"training-task: {describe_unknown_task(examined, task)}"
+        yield parts.document.problem(("pipeline", "training-task"), message)
+
+
+def _check_progress(parts: Parts, at: Loc, source: str) -> Iterator[Problem]:
+    try:
+        pattern = re.compile(source)
+    except re.error as error:
+        yield parts.document.problem(at, f'"{source}" is no regular expression: {error}')
+        return
+    if "step" not in pattern.groupindex:
+        message = f'"{source}" has no group for the step; write (?P<step>\\d+) where it stands'
+        yield parts.document.problem(at, message)
+
+
+def _check_parameters(parts: Parts, examined: Examination | None) -> Iterator[Problem]:
+    document = parts.document
+    raw = document.get(("pipeline", "parameters"))
+    given: Mapping[str, object] = raw if isinstance(raw, dict) else {}
+    isolated = parts.isolated
+    for name, value in given.items():
+        at: Loc = ("pipeline", "parameters", name)
+        if name in isolated.values():
+            message = f'"{name}" is set by pipeline.isolate; remove it here or there'
+            yield document.problem(at, message, key=True)
+        for tag in _TAG.findall(value) if isinstance(value, str) else ():
+            if tag not in _TAGS:
+                message = f"{{{{{tag}}}}} is unknown here; there are: {', '.join(_TAGS)}"
+                yield document.problem(at, message)
+    arguments = examined.outline.arguments if examined is not None else None
+    if arguments is None:
+        return
+    declared = [parameter.name for parameter in arguments.parameters]
+    for name in given:
+        if name not in declared:
+            place: Loc = ("pipeline", "parameters", name)
+            yield document.problem(place, _undeclared(name, declared), key=True)
+    for key, name in isolated.items():
+        if name not in declared:
+            place = ("pipeline", "isolate", key)
+            yield document.problem(place, f"isolate.{key}: {_undeclared(name, declared)}")
+
+
+def _undeclared(name: str, declared: Collection[str]) -> str:
+    meant = nearest(name, declared)
+    listed = ", ".join(declared) or "none"
+    advice = f'did you mean "{meant}"?' if meant else f"it has: {listed}"
+    return f'the workflow declares no parameter "{name}"; {advice}'
+
+
+def describe_unknown_task(examined: Examination, name: str) -> str:
+    """Return what is wrong with the name of a task that is no pod of the workflow."""
+    tasks = sorted(examined.outline.pod_tasks())
+    if any(vertex.name == name for _, vertex in examined.outline.vertices()):
+        return f'"{name}" is a dag or steps; name one of its pods: {", ".join(tasks)}'
+    meant = nearest(name, tasks)
+    advice = f'did you mean "{meant}"?' if meant else f"there are: {', '.join(tasks)}"
+    return f'the workflow has no task "{name}"; {advice}'
+
+
+def check_environment(
+    parts: Parts, examined: Examination | None, environment: Mapping[str, str]
+) -> Iterator[Problem]:
+    """Yield what the embedded substrate needs of this machine and does not find."""
+    if parts.embedded is None:
+        return
+    for pattern, mapping in parts.embedded.images.items():
+        yield from _check_interpreter(parts, ("embedded", "images", pattern), mapping.get("python"))
+    for secret, keys in parts.embedded.secrets.items():
+        for key, variable in keys.items():
+            if variable not in environment:
+                at: Loc = ("embedded", "secrets", secret, key)
+                message = f'the environment variable "{variable}" is not set; export it'
+                yield parts.document.problem(at, message)
+    if examined is not None:
+        yield from _check_secrets(parts, examined)
+
+
+def _check_interpreter(parts: Parts, at: Loc, python: str | None) -> Iterator[Problem]:
+    if python is None:
+        yield parts.document.problem(at, "give python: the path of an interpreter")
+        return
+    file = parts.document.path.parent / pathlib.Path(python)
+    if not os.access(file, os.X_OK) or file.is_dir():
+        message = f'python: "{python}" is no program; the path is relative to the scenario'
+        yield parts.document.problem((*at, "python"), message)
+
+
+def _check_secrets(parts: Parts, examined: Examination) -> Iterator[Problem]:
+    """Every secret that the workflow reads needs a source."""
+    known = parts.embedded.secrets if parts.embedded is not None else {}
+    for at, name, key in examined.outline.secrets():
+        if key not in known.get(name, {}):
+            message = (
+                f'the scenario gives no value for key "{key}" of secret "{name}"; write '
+                f"embedded: {{secrets: {{{name}: {{{key}: NAME_OF_A_VARIABLE}}}}}}"
+            )
+            yield examined.document.problem(at, message)

@@ -1,0 +1,304 @@
+"""One request at the gate, from its head to its record."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import aiohttp
+from aiohttp import web
+
+from chaosml import clock
+from chaosml.event import Request
+from chaosml.services.connection import connection_of
+from chaosml.services.execution import Execution
+from chaosml.services.operation import classify
+from chaosml.services.payload import PayloadCheck
+from chaosml.services.refusal import Refusal
+from chaosml.services.signing import access_key_id, strip_presigned
+from chaosml.services.sources import GATE
+from chaosml.services.store import Store, StoreUnanswered
+from chaosml.services.upload import ClientGone, Upload
+
+__all__ = ["Exchange"]
+
+_HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+_REPLACED = _HOP_BY_HOP | {
+    "authorization",
+    "content-length",
+    "date",
+    "expect",
+    "host",
+    "x-amz-content-sha256",
+    "x-amz-date",
+    "x-amz-decoded-content-length",
+    "x-amz-security-token",
+    "x-amz-trailer",
+}
+_ERROR_IN_200 = ("CompleteMultipartUpload", "CopyObject", "UploadPartCopy")
+_UPLOAD_ID = re.compile(rb"<UploadId>([^<]+)</UploadId>")
+_WHOLE_RANGE = re.compile(r"bytes 0-(\d+)/(\d+)")
+
+
+class Exchange:
+    """A request and what became of it."""
+
+    def __init__(
+        self, request: web.BaseRequest, execution: Execution, store: Store, *, strict: bool
+    ) -> None:
+        self._arrived_ns = clock.monotonic_ns()
+        self._request = request
+        self._execution = execution
+        self._store = store
+        self._strict = strict
+        self._connection = connection_of(request)
+        self._target = request.raw_path
+        self._headers = _lower(request)
+        self._operation = classify(request.method, self._target, self._headers)
+        self._pod = execution.find_pod(access_key_id(self._headers, self._target))
+        # A handler that breaks leaves these, with aiohttp's 500.
+        self._outcome = "store-failed"
+        self._status: int | None = 500
+        self._stored: bool | None = None
+        self._version: str | None = None
+        self._upload_id = self._operation.upload
+        self._size: int | None = None
+        self._sha256: str | None = None
+
+    async def run(self) -> web.StreamResponse:
+        """Pass the request on and its answer back, and record what happened."""
+        try:
+            return await self._pass_on()
+        except Refusal as refusal:
+            self._outcome, self._stored = "refused", False
+            return await self._answer_error(refusal)
+        except ClientGone:
+            self._outcome, self._status = "client-gone", None
+            if self._request.transport is not None:
+                self._request.transport.abort()
+            return web.Response()
+        except StoreUnanswered as error:
+            self._outcome = "store-failed"
+            self._stored = None if error.sent else False
+            # Names the store's address and the system's error, nothing of the request.
+            return await self._answer_error(
+                Refusal(503, "ServiceUnavailable", f"The store does not answer: {error}.")
+            )
+        finally:
+            self._record()
+
+    async def _pass_on(self) -> web.StreamResponse:
+        self._refuse_by_name()
+        if not await self._hold("before"):
+            self._stored = False
+            raise ClientGone("the client left in front of the store")
+        async with await self._send() as answer:
+            self._version = answer.headers.get("x-amz-version-id")
+            content = await self._read_answer(answer) if self._operation.writes else None
+            if self._succeeded(answer, content) and not await self._hold("after"):
+                raise ClientGone("the client left behind the store")
+            return await self._answer(answer, content)
+
+    def _refuse_by_name(self) -> None:
+        name = self._operation.name
+        if name in ("Unknown", "PostObject", "SelectObjectContent"):
+            detail = f"The gate does not know this {self._request.method} request ({name})."
+            raise Refusal(501, "NotImplemented", detail)
+        if not self._strict:
+            return
+        if self._operation.bucket == "moto-api":
+            raise Refusal(403, "AccessDenied", "This path controls the embedded store itself.")
+        if name == "CopyObject" and "if-none-match" in self._headers:
+            raise Refusal(
+                501,
+                "NotImplemented",
+                "The embedded store ignores If-None-Match on CopyObject, so it would not guard "
+                "the copy: promote with a conditional PutObject, or use another store.",
+            )
+
+    async def _hold(self, when: str) -> bool:
+        """Wait where a rule is due; return whether the client is still there to go on."""
+        pod = self._pod
+        if pod is None or self._execution.is_dead(pod.uid):
+            return True
+        rule = self._execution.rules.take_request(self._operation, pod, when)
+        if rule is None:
+            return True
+        hold = self._execution.hold(GATE, rule, pod.uid, step=None, key=self._operation.key)
+        with self._connection.on_loss(hold.leave):
+            why = await hold.ended
+        return why not in ("death", "abandoned") and not self._connection.gone
+
+    async def _send(self) -> aiohttp.ClientResponse:
+        check = PayloadCheck(
+            self._headers,
+            of_body=self._operation.name != "CompleteMultipartUpload",
+            strict=self._strict,
+        )
+        upload = Upload(self._request, self._headers, check)
+        target = strip_presigned(self._target)
+        try:
+            body = await upload.open()
+            headers = self._headers_for_store(upload)
+            return await self._store.send(
+                self._request.method, target, headers, body, upload.payload_sha256
+            )
+        except StoreUnanswered as error:
+            if upload.failure is not None:
+                raise upload.failure from error
+            # Without its last piece an upload is nothing to the store.
+            raise StoreUnanswered(str(error), sent=error.sent and upload.complete) from error
+        finally:
+            if not upload.complete:
+                self._stored = False
+            elif self._operation.carries_object:
+                self._size, self._sha256 = check.size, check.sha256
+
+    def _headers_for_store(self, upload: Upload) -> dict[str, str]:
+        passed: dict[str, str] = {}
+        for name, value in self._request.headers.items():
+            if name.lower() not in _REPLACED:
+                passed[name] = f"{passed[name]},{value}" if name in passed else value
+        if "aws-chunked" in self._headers.get("content-encoding", ""):
+            self._drop(passed, "content-encoding")
+            codings = [coding.strip() for coding in self._headers["content-encoding"].split(",")]
+            if rest := [coding for coding in codings if coding and coding != "aws-chunked"]:
+                passed["Content-Encoding"] = ",".join(rest)
+        passed |= upload.trailing
+        if upload.is_streamed and not self._strict and "x-amz-trailer" in self._headers:
+            # The checksum comes after the head; it was stated to us and is verified by us.
+            self._drop(passed, "x-amz-sdk-checksum-algorithm")
+        if upload.size or self._request.method in ("PUT", "POST"):
+            passed["Content-Length"] = str(upload.size)
+        return passed
+
+    @staticmethod
+    def _drop(headers: dict[str, str], unwanted: str) -> None:
+        for name in [name for name in headers if name.lower() == unwanted]:
+            del headers[name]
+
+    async def _read_answer(self, answer: aiohttp.ClientResponse) -> bytes:
+        try:
+            content = await answer.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise StoreUnanswered(f"its answer broke off ({error})", sent=True) from error
+        if answer.status >= 500:
+            self._stored = None
+        else:
+            self._stored = self._succeeded(answer, content)
+        if self._operation.name == "CreateMultipartUpload" and (
+            found := _UPLOAD_ID.search(content)
+        ):
+            self._upload_id = found[1].decode()
+        return content
+
+    def _succeeded(self, answer: aiohttp.ClientResponse, content: bytes | None) -> bool:
+        if self._operation.name in _ERROR_IN_200 and content and b"<Error>" in content[:1024]:
+            return False
+        return answer.status < 400
+
+    async def _answer(
+        self, answer: aiohttp.ClientResponse, content: bytes | None
+    ) -> web.StreamResponse:
+        kept = [(n, v) for n, v in answer.headers.items() if n.lower() not in _HOP_BY_HOP]
+        response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=kept)
+        if not self._request.content.at_eof():
+            response.force_close()
+        self._status = answer.status
+        if self._connection.gone:
+            raise ClientGone("the client left before its answer")
+        try:
+            await response.prepare(self._request)
+            if content is None:
+                await self._stream(answer, response)
+            elif content:
+                await response.write(content)
+            await response.write_eof()
+        except ConnectionError as error:
+            raise ClientGone("the client left in the middle of its answer") from error
+        self._outcome = "answered"
+        return response
+
+    async def _stream(self, answer: aiohttp.ClientResponse, response: web.StreamResponse) -> None:
+        """Pass an answer's body on as it comes, digesting an object's."""
+        check = PayloadCheck({}, of_body=False, strict=False)
+        while piece := await self._read_piece(answer):
+            check.update(piece)
+            await response.write(piece)
+        if self._operation.name == "GetObject" and answer.status in (200, 206):
+            self._size = check.size
+            if _is_whole(answer):
+                self._sha256 = check.sha256
+
+    async def _read_piece(self, answer: aiohttp.ClientResponse) -> bytes:
+        try:
+            return await answer.content.readany()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            # Only a broken connection tells the client that the rest is missing.
+            if self._request.transport is not None:
+                self._request.transport.abort()
+            raise StoreUnanswered(f"its answer broke off ({error})", sent=True) from error
+
+    async def _answer_error(self, refusal: Refusal) -> web.StreamResponse:
+        self._status = refusal.status
+        if self._connection.gone or self._request.writer.output_size > 0:
+            return web.Response()
+        path = self._target.partition("?")[0]
+        response = web.Response(
+            status=refusal.status, body=refusal.render(path), content_type="application/xml"
+        )
+        # What is left of the body must not be taken for the next request.
+        response.force_close()
+        try:
+            await response.prepare(self._request)
+            await response.write_eof()
+        except ConnectionError:
+            self._status = None
+        return response
+
+    def _record(self) -> None:
+        operation = self._operation
+        uid = None if self._pod is None else self._pod.uid
+        self._execution.emit(
+            GATE,
+            f"pod/{uid}" if uid else f"source/{GATE}",
+            Request(
+                operation=operation.name,
+                bucket=operation.bucket,
+                key=operation.key,
+                uid=uid,
+                status=self._status,
+                outcome=self._outcome,
+                stored=self._stored if operation.writes else None,
+                version=self._version,
+                size=self._size,
+                sha256=self._sha256,
+                condition=operation.condition,
+                upload=self._upload_id,
+                part=operation.part,
+            ),
+            earliest_ns=self._arrived_ns,
+        )
+
+
+def _lower(request: web.BaseRequest) -> Mapping[str, str]:
+    return {name.lower(): value for name, value in request.headers.items()}
+
+
+def _is_whole(answer: aiohttp.ClientResponse) -> bool:
+    if answer.status == 200:
+        return True
+    found = _WHOLE_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+    return found is not None and int(found[1]) + 1 == int(found[2])

@@ -1,0 +1,265 @@
+"""The services process: `python -m chaosml.services.process --socket FD --parent PID`.
+
+One asyncio program holds the gate, the control channel and the metadata service.
+It takes orders from the socket FD in their order and says there what happened.
+When the other end of that socket closes, or the parent is gone, every hold ends,
+the store's process is killed, and the process exits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from contextlib import AsyncExitStack
+
+import botocore.session
+import msgspec
+from botocore.credentials import Credentials
+
+from chaosml.errors import ServiceError
+from chaosml.event import Emission
+from chaosml.services.connection import HttpListener, listen
+from chaosml.services.control import Control
+from chaosml.services.embedded_store import EmbeddedStore
+from chaosml.services.execution import Execution, Stage
+from chaosml.services.gate import Gate
+from chaosml.services.lifeline import end_with_parent
+from chaosml.services.messages import (
+    AddPod,
+    Answer,
+    Arm,
+    Begin,
+    Call,
+    Disarm,
+    End,
+    EndHolds,
+    Notify,
+    Order,
+    Ready,
+    Release,
+    Said,
+    Withdraw,
+)
+from chaosml.services.metadata import Metadata
+from chaosml.services.signing import Signer
+from chaosml.services.store import Store
+
+__all__ = ["main"]
+
+_LINE_BYTES_MAX = 16 << 20
+_DRAIN_S = 5.0
+_CANCEL_S = 1.0
+_QUIET_S = 0.1
+_POLL_S = 0.01
+_ANYONE = Credentials("chaosml", "chaosml")
+"""For the embedded store, which believes every signature."""
+
+
+class Conductor:
+    """Carries out orders."""
+
+    def __init__(
+        self, stage: Stage, store: Store, control: Control, writer: asyncio.StreamWriter
+    ) -> None:
+        self.metadata = Metadata(stage)
+        self.gate_listener: HttpListener | None = None
+        self._stage = stage
+        self._store = store
+        self._control = control
+        self._writer = writer
+
+    def send(self, message: Answer | Said | Ready) -> None:
+        """Send a message to the runner."""
+        if not self._writer.is_closing():
+            self._writer.write(msgspec.json.encode(message) + b"\n")
+
+    def _say(self, emission: Emission) -> None:
+        self.send(Said(emission=emission))
+
+    async def take(self, call: Call) -> None:
+        """Carry out an order and answer it."""
+        try:
+            answer = await self._obey(call.id, call.order)
+        except ServiceError as error:
+            answer = Answer(id=call.id, error=str(error))
+        self.send(answer)
+
+    def _execution(self) -> Execution:
+        if self._stage.execution is None:
+            raise ServiceError("no execution is going on; begin one first")
+        return self._stage.execution
+
+    async def _obey(self, number: int, order: Order) -> Answer:
+        match order:
+            case Begin():
+                return Answer(id=number, objects=await self._begin(order))
+            case End():
+                return Answer(id=number, closed=await self._end())
+            case AddPod():
+                self._execution().add_pod(order)
+            case Arm(armed=rule):
+                self._execution().rules.arm(rule)
+                await self._control.push()
+            case Disarm(rule=rule):
+                self._execution().disarm(rule)
+                await self._control.push()
+            case Release(hold=hold, why=why):
+                self._execution().release(hold, why)
+            case EndHolds(uid=uid, why=why):
+                self._execution().end_holds(uid, why)
+            case Notify():
+                self.metadata.notify(self._execution(), order)
+            case Withdraw(node=node):
+                self.metadata.withdraw(self._execution(), node)
+        return Answer(id=number)
+
+    async def _begin(self, order: Begin) -> int:
+        self.release_all()
+        await self._store.create_bucket(order.bucket)
+        objects = await self._store.count_objects(order.bucket)
+        self.metadata.reset()
+        self._stage.execution = Execution(order.execution, order.bucket, self._say)
+        return objects
+
+    async def _end(self) -> dict[str, int]:
+        execution = self._execution()
+        execution.end_all_holds("death")
+        await self._drain(execution)
+        execution.close()
+        self._stage.execution = None
+        return execution.last
+
+    async def _drain(self, execution: Execution) -> None:
+        """Let what dead pods have sent come to its end, so that it is stored and recorded or not.
+
+        Their connections close once they are read to the end; others may stay open and idle.
+        """
+        loop = asyncio.get_running_loop()
+        begun = quiet_since = loop.time()
+        while loop.time() - begun < _DRAIN_S:
+            await asyncio.sleep(_POLL_S)
+            if execution.requests:
+                quiet_since = loop.time()
+            elif not self._has_connections() or loop.time() - quiet_since >= _QUIET_S:
+                return
+        for task in execution.requests:
+            task.cancel()
+        if execution.requests:
+            await asyncio.wait(execution.requests, timeout=_CANCEL_S)
+
+    def _has_connections(self) -> bool:
+        return self.gate_listener is not None and bool(self.gate_listener.handlers.connections)
+
+    def release_all(self) -> None:
+        """End every hold and say nothing more of the execution."""
+        if self._stage.execution is not None:
+            self._stage.execution.close()
+            self._stage.execution = None
+
+
+def _create_signer(embedded: bool) -> Signer:
+    if embedded:
+        return Signer(_ANYONE, "us-east-1")
+    session = botocore.session.get_session()
+    found = session.get_credentials()
+    if found is None:
+        raise ServiceError(
+            "no credentials for the store: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        )
+    region = session.get_config_variable("region") or "us-east-1"
+    return Signer(found, region)
+
+
+async def _serve(connection: socket.socket, store_url: str | None) -> None:
+    reader, writer = await asyncio.open_connection(sock=connection, limit=_LINE_BYTES_MAX)
+    async with AsyncExitStack() as stack:
+        embedded = store_url is None
+        signer = _create_signer(embedded)
+        if store_url is None:
+            child = await EmbeddedStore.start()
+            stack.push_async_callback(child.end)
+            store_url = child.url
+            watch = asyncio.create_task(_watch(child))
+            stack.callback(watch.cancel)
+        stage = Stage()
+        store = Store(store_url, signer)
+        stack.push_async_callback(store.close)
+        control = Control(stage)
+        conductor = Conductor(stage, store, control, writer)
+        address = await control.listen()
+        stack.callback(control.close)
+        gate = Gate(stage, store, strict=embedded)
+        conductor.gate_listener = await listen(gate.handle)
+        stack.push_async_callback(conductor.gate_listener.close)
+        metadata = await listen(conductor.metadata.handle)
+        stack.push_async_callback(metadata.close)
+        stack.callback(conductor.release_all)
+        conductor.send(
+            Ready(
+                gate_url=conductor.gate_listener.url,
+                control=address,
+                metadata_url=metadata.url,
+                store_url=store_url,
+            )
+        )
+        await _obey_until_closed(reader, conductor)
+
+
+async def _obey_until_closed(reader: asyncio.StreamReader, conductor: Conductor) -> None:
+    decoder = msgspec.json.Decoder(Call)
+    try:
+        while line := await reader.readline():
+            await conductor.take(decoder.decode(line))
+    except ConnectionError:
+        logging.getLogger(__name__).warning("the runner's connection broke")
+
+
+async def _watch(child: EmbeddedStore) -> None:
+    code = await child.wait()
+    logging.getLogger(__name__).error("the embedded store ended with code %d", code)
+
+
+async def _run(connection: socket.socket, store_url: str | None, parent: int) -> int:
+    """Serve until the runner has gone or a signal says to stop."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    # The kernel sends SIGHUP when the thread that started us ends; the parent may live on.
+    loop.add_signal_handler(signal.SIGHUP, lambda: stop.set() if os.getppid() != parent else None)
+    if not end_with_parent(parent, signal.SIGHUP):
+        return 1
+    serving = asyncio.create_task(_serve(connection, store_url))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not serving.done():
+        serving.cancel()
+        await asyncio.wait({serving})
+    if not serving.cancelled() and (error := serving.exception()) is not None:
+        raise error
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the services until their parent has gone; return the exit code."""
+    parser = argparse.ArgumentParser(prog="chaosml.services.process")
+    parser.add_argument("--socket", type=int, required=True, metavar="FD")
+    parser.add_argument("--parent", type=int, required=True, metavar="PID")
+    parser.add_argument("--store", metavar="URL")
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return asyncio.run(_run(socket.socket(fileno=given.socket), given.store, given.parent))
+    except ServiceError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,27 @@
+"""An error answer in the words of S3."""
+
+from __future__ import annotations
+
+from xml.sax.saxutils import escape
+
+from chaosml.errors import ServiceError
+
+__all__ = ["Refusal"]
+
+
+class Refusal(ServiceError):
+    """A request that the gate answers itself, with an S3 error."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(f"{status} {code}: {message}")
+        self.status = status
+        self.code = code
+        self.message = message
+
+    def render(self, resource: str) -> bytes:
+        """Return the XML document that S3 clients read the error from."""
+        return (
+            '<?xml version="1.0" encoding="UTF-8"?>\n'
+            f"<Error><Code>{escape(self.code)}</Code><Message>{escape(self.message)}</Message>"
+            f"<Resource>{escape(resource)}</Resource><RequestId>chaosml</RequestId></Error>"
+        ).encode()

@@ -1,0 +1,393 @@
+"""One workflow on the embedded substrate: from observations to pods and back.
+
+    kubelet's reports ──► facts (source `kubelet`, `log/UID`)
+                     └──► observations ──► controller ──► commands ──► orders to the kubelet
+                                                     └──► changes ──► facts (source `argo`)
+
+What the controller observes of a pod that was deleted is not what happened but the
+*view* that the deletion names (see `workflow.views`). A pod that ends by itself is
+always seen.
+"""
+
+from __future__ import annotations
+
+import heapq
+import pathlib
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from chaosml import clock
+from chaosml.event import (
+    Basis,
+    NodeChanged,
+    PodCreated,
+    PodDeletion,
+    PodExited,
+    PodGone,
+    PodSignalled,
+    PodStarted,
+    WorkflowPhase,
+)
+from chaosml.substrates.embedded.controller import Controller, Decision
+from chaosml.substrates.embedded.interpreters import Interpreters, fingerprint
+from chaosml.substrates.embedded.nodes import Nodes
+from chaosml.substrates.embedded.objects import Deletion, PodObject, surface
+from chaosml.substrates.embedded.pods import Site, compose, make_uid
+from chaosml.substrates.embedded.redaction import Redaction
+from chaosml.substrates.embedded.sources import Sources
+from chaosml.substrates.embedded.wire import (
+    Claimed,
+    EndPod,
+    Exited,
+    Order,
+    Ready,
+    Report,
+    Signalled,
+    Started,
+)
+from chaosml.substrates.protocol import PodView, Submission
+from chaosml.workflow.protocol import (
+    CreatePod,
+    Finished,
+    Observation,
+    PodPending,
+    PodRunning,
+    PodSpec,
+    PodVanished,
+    StopPod,
+    Tick,
+    Vertex,
+    WakeAt,
+)
+from chaosml.workflow.views import View
+
+__all__ = ["ARGO", "HARNESS", "KUBELET", "Driver"]
+
+ARGO = "argo"
+KUBELET = "kubelet"
+HARNESS = "harness"
+"""Who ends what is left at the end of an execution."""
+
+
+class Driver:
+    """Runs one submitted workflow. Every method leaves what it has to say in `sources`."""
+
+    def __init__(
+        self,
+        submission: Submission,
+        *,
+        controller: Controller,
+        nodes: Nodes,
+        folder: pathlib.Path,
+        marks: Mapping[str, str],
+        send: Callable[[Order], None],
+    ) -> None:
+        self.sources = Sources()
+        self.finished: tuple[str, str] | None = None
+        self._submission = submission
+        self._controller = controller
+        self._nodes = nodes
+        self._folder = folder
+        self._marks = marks
+        self._send = send
+        self._interpreters = Interpreters(submission.images)
+        self._redaction = Redaction(submission.secrets)
+        self._state: Any = None
+        self._observations: deque[Observation] = deque()
+        self._wakes: list[int] = []
+        self._pods: dict[str, PodObject] = {}
+        """By uid, the oldest first."""
+        self._incarnations: dict[str, int] = {}
+        self._cordons: dict[str, str] = {}
+        """Who cordoned a node whose pods are being evicted."""
+        self._ending = False
+
+    @property
+    def due_ns(self) -> int | None:
+        """When the controller wants to look again."""
+        return self._wakes[0] if self._wakes and self.finished is None else None
+
+    @property
+    def pods(self) -> Sequence[PodView]:
+        """The pods that exist, the oldest first."""
+        return tuple(pod.view() for pod in self._pods.values())
+
+    def start(self) -> None:
+        """Open the sources and let the controller begin.
+
+        Raises:
+            ScenarioError: the workflow is wrong or uses what is not supported.
+        """
+        decision = self._controller.start(self._submission)
+        for source in (ARGO, KUBELET):
+            self.sources.begin(source)
+        for node in self._nodes.names:
+            self._change_node(node, "ready", HARNESS)
+        self._say_workflow("Running", "")
+        self._carry_out(decision)
+        self._settle()
+
+    def tick(self, now_ns: int) -> None:
+        """Let the controller look again where it wanted to by now."""
+        due = False
+        while self._wakes and self._wakes[0] <= now_ns:
+            heapq.heappop(self._wakes)
+            due = True
+        if due:
+            self._observe(Tick(now_ns))
+            self._settle()
+
+    def take(self, report: Report) -> None:
+        """Take what the kubelet reports."""
+        if isinstance(report, Ready) or report.uid not in self._pods:
+            return
+        pod = self._pods[report.uid]
+        match report:
+            case Started():
+                self._note_start(pod, report)
+            case Claimed():
+                self._note_claims(pod, report)
+            case Signalled():
+                signalled = PodSignalled(uid=pod.uid, signal=report.signal, by=report.by)
+                self._say_pod(pod, signalled, (report.at_ns, report.at_ns))
+            case Exited():
+                self._note_exit(pod, report)
+        self._settle()
+
+    # --- faults ---
+
+    def delete(
+        self, uid: str, *, how: str, by: str, view: View, grace_s: float | None = None
+    ) -> None:
+        """Delete a pod; a grace of 0 means at once. One that does not exist is left alone."""
+        pod = self._pods.get(uid)
+        if pod is None:
+            return
+        grace_s = pod.spec.grace_s if grace_s is None else grace_s
+        forced = grace_s <= 0
+        if pod.deletion is not None and (pod.deletion.forced or not forced):
+            return
+        if not pod.node:
+            self._create(pod)
+        self._say_pod(pod, PodDeletion(uid=uid, how=how, grace_s=grace_s, by=by))
+        if pod.deletion is None:
+            pod.deletion = Deletion(view, clock.monotonic_ns(), forced)
+        if pod.node:
+            self._send(EndPod(uid=uid, by=by, grace_s=grace_s))
+        else:
+            self._lose_unplaced(pod)
+        self._settle()
+
+    def evict(self, uid: str, *, by: str, view: View) -> None:
+        """Evict a pod, as a drain does."""
+        pod = self._pods.get(uid)
+        if pod is not None and self._nodes.is_cordoned(pod.node):
+            self._cordons[pod.node] = by
+        self.delete(uid, how="evict", by=by, view=view)
+
+    def cordon(self, node: str, *, by: str) -> None:
+        """Let no new pod onto a node; an unknown one is left alone."""
+        if node in self._nodes and not self._nodes.is_cordoned(node):
+            self._nodes.cordon(node)
+            self._change_node(node, "cordoned", by)
+
+    def uncordon(self, node: str, *, by: str) -> None:
+        """Let pods onto a node again; an unknown one is left alone."""
+        if node in self._nodes and self._nodes.is_cordoned(node):
+            self._nodes.uncordon(node)
+            self._cordons.pop(node, None)
+            self._change_node(node, "ready", by)
+            self._place_waiting()
+            self._settle()
+
+    def stop_node(self, node: str, *, by: str, view: View) -> None:
+        """Kill a node with everything on it; an unknown one is left alone."""
+        if node not in self._nodes:
+            return
+        self._nodes.remove(node)
+        self._cordons.pop(node, None)
+        self._change_node(node, "stopped", by)
+        for pod in [pod for pod in self._pods.values() if pod.node == node]:
+            if pod.deletion is None:
+                lost = PodDeletion(uid=pod.uid, how="node-lost", grace_s=0.0, by=by)
+                self._say_pod(pod, lost)
+                pod.deletion = Deletion(view, clock.monotonic_ns(), forced=True)
+            self._send(EndPod(uid=pod.uid, by=by, grace_s=0.0))
+        self._settle()
+
+    def add_node(self, *, by: str) -> None:
+        """Let a fresh node join."""
+        self._change_node(self._nodes.add(), "ready", by)
+        self._place_waiting()
+        self._settle()
+
+    # --- the end ---
+
+    def end(self) -> None:
+        """Kill every pod; from now on the controller observes nothing."""
+        self._ending = True
+        for pod in list(self._pods.values()):
+            if pod.node:
+                self._send(EndPod(uid=pod.uid, by=HARNESS, grace_s=0.0))
+            else:
+                del self._pods[pod.uid]
+
+    def close(self, why_lost: str = "") -> None:
+        """Close every source; those of the kubelet and its pods are lost where `why_lost` says so.
+
+        Logs whose pods have not ended are lost in any case.
+        """
+        for source in self.sources.open:
+            if source == ARGO or (source == KUBELET and not why_lost):
+                self.sources.end(source)
+            else:
+                self.sources.lose(source, why_lost or "its pod did not end in time")
+
+    # --- pods ---
+
+    def _note_start(self, pod: PodObject, report: Started) -> None:
+        pod.running = True
+        between = (report.earliest_ns, report.latest_ns)
+        self._say_pod(pod, PodStarted(uid=pod.uid, pid=report.pid), between)
+        self._observe(PodRunning(pod.spec.pod, report.latest_ns, pod.node))
+
+    def _note_claims(self, pod: PodObject, report: Claimed) -> None:
+        for claim in report.claims:
+            self.sources.say(
+                _log(pod.uid),
+                f"pod/{pod.uid}",
+                claim.fact,
+                between=(claim.earliest_ns, claim.latest_ns),
+                basis=Basis.CLAIMED,
+            )
+
+    def _note_exit(self, pod: PodObject, report: Exited) -> None:
+        if report.drained:
+            self.sources.end(_log(pod.uid))
+        else:
+            self.sources.lose(_log(pod.uid), "a process outside of the pod holds its output open")
+        exited = PodExited(uid=pod.uid, exit_code=report.exit_code, stragglers=report.stragglers)
+        self._say_pod(pod, exited, (report.earliest_ns, report.latest_ns))
+        del self._pods[pod.uid]
+        if not self._ending:
+            view = pod.view_of_death(report)
+            self._say_pod(pod, PodGone(uid=pod.uid, view=view.value))
+            self._observe(surface(pod.spec.pod, view, report))
+        self._note_drained(pod.node)
+
+    def _note_drained(self, node: str) -> None:
+        if node in self._cordons and all(pod.node != node for pod in self._pods.values()):
+            self._change_node(node, "drained", self._cordons.pop(node))
+
+    def _lose_unplaced(self, pod: PodObject) -> None:
+        """Forget a pod that no kubelet knows."""
+        del self._pods[pod.uid]
+        self._say_pod(pod, PodGone(uid=pod.uid, view=View.GONE.value))
+        self._observe(PodVanished(pod.spec.pod, clock.monotonic_ns()))
+
+    def _place_waiting(self) -> None:
+        for pod in [pod for pod in self._pods.values() if not pod.node]:
+            self._place(pod)
+
+    def _place(self, pod: PodObject) -> None:
+        """Start a pod on a node, or tell the controller why there is none for it."""
+        selector = pod.spec.node_selector
+        node = self._nodes.place(selector)
+        if node is None:
+            message = self._nodes.explain(selector)
+            self._observe(PodPending(pod.spec.pod, message, clock.monotonic_ns()))
+            return
+        pod.node = node
+        interpreter = self._interpreters.find(pod.spec.image)
+        site = Site(
+            uid=pod.uid,
+            node=node,
+            directory=self._folder / pod.uid,
+            interpreter=interpreter,
+            marks=self._marks,
+        )
+        order = compose(pod.spec, self._submission, site)
+        self._submission.announce(pod.view())
+        self.sources.begin(_log(pod.uid))
+        self._create(pod, order.environment)
+        self._send(order)
+
+    def _create(self, pod: PodObject, environment: Mapping[str, str] | None = None) -> None:
+        """Say that a pod exists: when it is placed, since only then its node is known."""
+        interpreter = self._interpreters.find(pod.spec.image)
+        recorded = {
+            name: self._redaction.hide(environment[name])
+            for name in self._submission.lineage_variables
+            if environment is not None and name in environment
+        }
+        image_id = fingerprint(interpreter)
+        self._say_pod(pod, pod.created(image_id, recorded))
+
+    # --- the controller ---
+
+    def _observe(self, observation: Observation) -> None:
+        self._observations.append(observation)
+
+    def _settle(self) -> None:
+        """Let the controller take every observation and carry out what it decides."""
+        while self._observations:
+            observation = self._observations.popleft()
+            if not self._ending and self.finished is None:
+                self._carry_out(self._controller.reduce(self._state, observation))
+
+    def _carry_out(self, decision: Decision) -> None:
+        self._state = decision.state
+        for change in decision.changes:
+            self._say_task(change.vertex)
+        for command in decision.commands:
+            match command:
+                case CreatePod(spec):
+                    self._add(spec)
+                case StopPod(pod=name):
+                    self._stop(name)
+                case WakeAt(at_ns):
+                    heapq.heappush(self._wakes, at_ns)
+                case Finished(phase, message):
+                    self.finished = (phase, message)
+                    self._say_workflow(phase, message)
+
+    def _add(self, spec: PodSpec) -> None:
+        incarnation = self._incarnations.get(spec.pod, 0) + 1
+        self._incarnations[spec.pod] = incarnation
+        pod = PodObject(spec, make_uid(spec.pod, incarnation))
+        self._pods[pod.uid] = pod
+        self._place(pod)
+
+    def _stop(self, name: str) -> None:
+        """End a pod as Argo does; one that is not placed yet is deleted."""
+        for pod in [pod for pod in self._pods.values() if pod.spec.pod == name]:
+            if pod.node:
+                grace_s = pod.spec.grace_s
+                self._send(EndPod(uid=pod.uid, by=ARGO, grace_s=grace_s, by_kubelet=False))
+            else:
+                self._lose_unplaced(pod)
+
+    # --- facts ---
+
+    def _say_pod(
+        self,
+        pod: PodObject,
+        fact: PodCreated | PodStarted | PodDeletion | PodSignalled | PodExited | PodGone,
+        between: tuple[int, int] | None = None,
+    ) -> None:
+        self.sources.say(KUBELET, f"pod/{pod.uid}", fact, between=between)
+
+    def _change_node(self, node: str, state: str, by: str) -> None:
+        self.sources.say(KUBELET, f"node/{node}", NodeChanged(node=node, state=state, by=by))
+
+    def _say_workflow(self, phase: str, message: str) -> None:
+        fact = WorkflowPhase(phase=phase, message=self._redaction.hide(message))
+        self.sources.say(ARGO, f"workflow/{self._submission.name}", fact)
+
+    def _say_task(self, vertex: Vertex) -> None:
+        self.sources.say(ARGO, f"task/{vertex.task}", self._redaction.phase_of(vertex))
+
+
+def _log(uid: str) -> str:
+    return f"log/{uid}"

@@ -1,0 +1,81 @@
+"""Pod objects as the driver keeps them, and how their deaths surface."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chaosml.event import PodCreated
+from chaosml.substrates.embedded.wire import Exited
+from chaosml.substrates.protocol import PodView
+from chaosml.workflow.protocol import Observation, PodCompleted, PodSpec, PodVanished
+from chaosml.workflow.views import View
+
+__all__ = ["Deletion", "PodObject", "surface"]
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """That a pod shall die, and how its death shall surface."""
+
+    view: View
+    at_ns: int
+    forced: bool
+
+
+@dataclass(slots=True)
+class PodObject:
+    """A pod object: it exists from its creation until its death has surfaced."""
+
+    spec: PodSpec
+    uid: str
+    node: str = ""
+    """Empty until it is placed."""
+    running: bool = False
+    deletion: Deletion | None = None
+
+    def view(self) -> PodView:
+        """Return what others get to know of it."""
+        spec = self.spec
+        return PodView(self.uid, spec.pod, spec.task, spec.attempt, self.node, self.running)
+
+    def view_of_death(self, report: Exited) -> View:
+        """Return how the death surfaces: a pod that ended before its deletion was seen."""
+        if self.deletion is None or report.earliest_ns <= self.deletion.at_ns:
+            return View.SEEN
+        return self.deletion.view
+
+    def created(self, image_id: str, recorded: Mapping[str, str]) -> PodCreated:
+        """Return the fact of its creation; `recorded` are the variables that carry lineage."""
+        spec = self.spec
+        return PodCreated(
+            uid=self.uid,
+            pod=spec.pod,
+            task=spec.task,
+            attempt=spec.attempt,
+            node=self.node,
+            image=spec.image,
+            image_id=image_id,
+            grace_s=spec.grace_s,
+            requested_cpu=spec.requested_cpu,
+            environment=dict(recorded),
+            labels=dict(spec.labels),
+        )
+
+
+def surface(pod: str, view: View, report: Exited) -> Observation:
+    """Return what the controller observes of a death."""
+    match view:
+        case View.GONE | View.RESTARTED:
+            return PodVanished(pod, report.latest_ns, graceless=view is View.RESTARTED)
+        case View.SEEN | View.WAIT_FAILED:
+            seen = view is View.SEEN
+            return PodCompleted(
+                pod,
+                report.latest_ns,
+                report.exit_code,
+                outputs=report.outputs if seen else {},
+                result=report.result if seen else None,
+                message=report.message,
+                pod_message=report.pod_message,
+            )

@@ -1,0 +1,298 @@
+"""Outages and how long it took until lost progress was regained.
+
+    t0 effect   t1 the orchestrator knows   t3 the next pod runs   t4 it works
+    t5 state is restored   t7 first step beyond the high-water mark
+    mttr = t7 - t0 = detect + reschedule + start + restore + catch-up, without held time
+
+The high-water mark is the last step completed before the outage. A log that may
+lack lines leaves only a lower bound of it; then progress is certain no earlier
+than the task's completion.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chaosml.timeline.model import TERMINAL, Claims, Pod, Timeline
+from chaosml.timeline.moment import Moment, Span, passed
+from chaosml.timeline.strikes import Strike, strikes
+
+__all__ = ["Outage", "find_outages"]
+
+_NO_CAPACITY = re.compile(r"nodes are available|Unschedulable|Insufficient")
+_NS_PER_S = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """One loss of the task's progress and what became of it."""
+
+    injection: str
+    pod: Pod
+    task: str
+    began: Moment
+    notice: Moment | None
+    mark: int
+    """High-water mark: the last step known to be complete before."""
+    mark_is_exact: bool
+    next_pod: Pod | None
+    restored_step: int | None
+    """What the next pod says it started from."""
+    detected: Moment | None
+    running: Moment | None
+    ready: Moment | None
+    restored: Moment | None
+    recovered: Moment | None
+    """When progress was certainly regained."""
+    recovered_from: Moment | None
+    """The earliest moment at which it may have been regained."""
+    held_s: float
+    """Time in which the harness itself held pods, inside the outage."""
+    waiting_s: float
+    """Time in which a pod waited for capacity, inside the outage."""
+
+    @property
+    def duration(self) -> Span | None:
+        """Time to recovery, without held time; None where it was not reached."""
+        if self.recovered is None or self.recovered_from is None:
+            return None
+        whole = Span(
+            passed(self.began, self.recovered_from).low_s, passed(self.began, self.recovered).high_s
+        )
+        return whole.minus_s(self.held_s)
+
+    @property
+    def lost_steps(self) -> int | None:
+        """Steps that had to be done again: the mark without what was restored."""
+        return None if self.restored_step is None else max(0, self.mark - self.restored_step)
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """The duration in parts that sum up to it, in seconds; empty where it did not end.
+
+        A moment that was not seen gives its time to the part after it.
+        """
+        if self.recovered is None:
+            return {}
+        names = ("detect_s", "reschedule_s", "start_s", "restore_s", "catch_up_s")
+        ends = (self.detected, self.running, self.ready, self.restored, self.recovered)
+        parts: dict[str, float] = {}
+        clock = _middle(self.began)
+        final = _middle(self.recovered)
+        for name, end in zip(names, ends, strict=True):
+            stop = clock if end is None else min(max(clock, _middle(end)), final)
+            parts[name] = (stop - clock) / _NS_PER_S
+            clock = stop
+        parts["catch_up_s"] = max(0.0, parts["catch_up_s"] - self.held_s)
+        return parts
+
+
+def find_outages(timeline: Timeline, final_step: int | None) -> list[Outage]:
+    """Return the outages that injections caused; those that overlap are one.
+
+    Args:
+        timeline: The execution.
+        final_step: The step at which training is complete, where it is known.
+    """
+    outages: list[Outage] = []
+    for strike in strikes(timeline):
+        if strike.pod.task is None or _was_idle(timeline, strike):
+            continue
+        outage = _outage_of(timeline, strike, final_step)
+        last = outages[-1] if outages else None
+        if last is not None and (
+            last.recovered is None or not last.recovered.is_before(outage.began)
+        ):
+            outages[-1] = _merge(timeline, last, outage)
+        else:
+            outages.append(outage)
+    return outages
+
+
+def _was_idle(timeline: Timeline, strike: Strike) -> bool:
+    """Whether the pod had ended its work before it was struck: nothing was lost."""
+    claims = timeline.claims.get(strike.pod.uid)
+    if claims is not None and any(done.at.is_before(strike.at) for done in claims.done):
+        return True
+    return strike.pod.started is None and strike.pod.exited is None
+
+
+def _merge(timeline: Timeline, first: Outage, second: Outage) -> Outage:
+    return Outage(
+        injection=first.injection,
+        pod=first.pod,
+        task=first.task,
+        began=first.began,
+        notice=first.notice,
+        mark=max(first.mark, second.mark),
+        mark_is_exact=first.mark_is_exact and second.mark_is_exact,
+        next_pod=second.next_pod,
+        restored_step=second.restored_step,
+        detected=first.detected,
+        running=second.running,
+        ready=second.ready,
+        restored=second.restored,
+        recovered=second.recovered,
+        recovered_from=second.recovered_from,
+        held_s=_held(timeline, first.began, second.recovered),
+        waiting_s=first.waiting_s + second.waiting_s,
+    )
+
+
+def _outage_of(timeline: Timeline, strike: Strike, final_step: int | None) -> Outage:
+    task = strike.pod.task or ""
+    pods = timeline.pods_of(task)
+    before = [pod for pod in pods if pods.index(pod) <= pods.index(strike.pod)]
+    after = [pod for pod in pods if pod not in before]
+    next_pod = after[0] if after else None
+    mark = max((_last_step(timeline, pod) for pod in before), default=0)
+    exact = not timeline.doubt_of_logs(before)
+    early, late = _recovery(timeline, task, strike, after, mark, exact, final_step)
+    claims = None if next_pod is None else timeline.claims.get(next_pod.uid)
+    restored = _first_restore(claims)
+    return Outage(
+        injection=strike.injection,
+        pod=strike.pod,
+        task=task,
+        began=strike.at,
+        notice=strike.notice,
+        mark=mark,
+        mark_is_exact=exact,
+        next_pod=next_pod,
+        restored_step=None if restored is None else restored[0],
+        detected=_detected(timeline, strike),
+        running=_of(next_pod, lambda pod: None if pod.started is None else pod.started.at),
+        ready=None if claims is None or not claims.ready else claims.ready[0].at,
+        restored=None if restored is None else restored[1],
+        recovered=late,
+        recovered_from=early,
+        held_s=_held(timeline, strike.at, late),
+        waiting_s=_waited(timeline, strike.at, next_pod),
+    )
+
+
+def _of(pod: Pod | None, moment: Callable[[Pod], Moment | None]) -> Moment | None:
+    return None if pod is None else moment(pod)
+
+
+def _last_step(timeline: Timeline, pod: Pod) -> int:
+    claims = timeline.claims.get(pod.uid)
+    return max(claims.ledger.steps, default=0) if claims is not None else 0
+
+
+def _first_restore(claims: Claims | None) -> tuple[int, Moment] | None:
+    if claims is None:
+        return None
+    for segment in claims.segments:
+        if segment.restore_step is not None and segment.restored is not None:
+            return segment.restore_step, segment.restored
+        if segment.rows:
+            first = claims.ledger.steps[segment.first_row]
+            return first - 1, segment.began
+    return None
+
+
+def _detected(timeline: Timeline, strike: Strike) -> Moment | None:
+    """Return when the orchestrator showed the end of the attempt, or made its next pod."""
+    pod = strike.pod
+    for seen in timeline.tasks:
+        phase = seen.fact
+        if (
+            phase.task == pod.task
+            and phase.attempt == pod.attempt
+            and phase.attempt is not None
+            and phase.phase in TERMINAL
+            and not seen.at.is_before(strike.at)
+        ):
+            return seen.at
+    return None if pod.gone is None else pod.gone.at
+
+
+def _recovery(
+    timeline: Timeline,
+    task: str,
+    strike: Strike,
+    after: list[Pod],
+    mark: int,
+    exact: bool,
+    final_step: int | None,
+) -> tuple[Moment | None, Moment | None]:
+    """Return the earliest and the latest moment at which progress was regained."""
+    trains = any(_last_step(timeline, pod) for pod in timeline.pods_of(task))
+    completion = _completion(timeline, task, strike, by_struck=not trains)
+    if not trains or (final_step is not None and mark >= final_step):
+        return completion, completion
+    first = _first_beyond(timeline, after, mark)
+    if first is None:
+        return None, None
+    return first, (first if exact else completion)
+
+
+def _first_beyond(timeline: Timeline, pods: list[Pod], mark: int) -> Moment | None:
+    for pod in pods:
+        claims = timeline.claims.get(pod.uid)
+        if claims is None:
+            continue
+        for row, step in enumerate(claims.ledger.steps):
+            if step > mark:
+                return claims.ledger.moment(row)
+    return None
+
+
+def _completion(timeline: Timeline, task: str, strike: Strike, *, by_struck: bool) -> Moment | None:
+    """Return when the task was complete after the strike.
+
+    Args:
+        timeline: The execution.
+        task: The task.
+        strike: What interrupted it.
+        by_struck: Whether the struck pod may have completed it, as one does that has no steps
+            and ends its work within the grace period.
+    """
+    again = [pod for pod in timeline.pods_of(task) if pod.attempt == strike.pod.attempt]
+    for seen in timeline.tasks:
+        phase = seen.fact
+        is_other = phase.attempt != strike.pod.attempt or len(again) > 1
+        if (
+            phase.task == task
+            and phase.phase == "Succeeded"
+            and phase.attempt is not None
+            and (is_other or by_struck)
+            and not seen.at.is_before(strike.at)
+        ):
+            return seen.at
+    return None
+
+
+def _held(timeline: Timeline, start: Moment, end: Moment | None) -> float:
+    """Return the seconds between two moments in which the harness held a pod."""
+    if end is None:
+        return 0.0
+    total = 0
+    for hold in timeline.holds:
+        if hold.started is not None and hold.ended is not None:
+            low = max(hold.started.at.latest_ns, start.latest_ns)
+            total += max(0, min(hold.ended.at.earliest_ns, end.earliest_ns) - low)
+    return total / _NS_PER_S
+
+
+def _waited(timeline: Timeline, start: Moment, next_pod: Pod | None) -> float:
+    """Return for how long the orchestrator said that there was no room for the next pod."""
+    if next_pod is None or next_pod.started is None:
+        return 0.0
+    stop = next_pod.started.at
+    for seen in timeline.tasks:
+        if (
+            seen.fact.phase == "Pending"
+            and _NO_CAPACITY.search(seen.fact.message)
+            and not seen.at.is_before(start)
+            and seen.at.is_before(stop)
+        ):
+            return passed(seen.at, stop).middle_s
+    return 0.0
+
+
+def _middle(moment: Moment) -> float:
+    return (moment.earliest_ns + moment.latest_ns) / 2

@@ -1,0 +1,147 @@
+"""Whose doing the death of a pod was: an injection's, Argo's, the pod's own, or nobody's we know.
+
+A death is an injection's if the injection deleted or signalled the pod before it
+ended, or if the pod ended after it had read the injection's notice. A killed pod
+that neither an injection nor Argo touched died of the infrastructure, and says
+nothing about the pipeline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from chaosml.event import NoticeRead, NoticeVisible, PodDeletion
+from chaosml.timeline.model import Injection, Pod, Timeline
+from chaosml.timeline.moment import Moment, Seen
+
+__all__ = ["Strike", "foreign_deaths", "notice_of", "notice_read_by", "strikes", "target_of"]
+
+_KILLED = frozenset({137, 143})
+_OURS = frozenset({"argo"})
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """A pod that an injection made to end."""
+
+    injection: str
+    pod: Pod
+    at: Moment
+    """When it took effect: the deletion or signal, or else the exit after a notice."""
+    how: str
+    """`delete`, `evict`, `force`, `node-lost`, a signal's name, or `notice`."""
+    notice: Moment | None
+    """When the notice before it became readable, where there was one."""
+
+
+def strikes(timeline: Timeline) -> list[Strike]:
+    """Return the deaths that injections caused, in order of time."""
+    found = [
+        strike
+        for injection in timeline.injections.values()
+        for strike in _strikes_of(timeline, injection)
+    ]
+    return sorted(found, key=lambda strike: (strike.at.earliest_ns, strike.pod.uid))
+
+
+def _strikes_of(timeline: Timeline, injection: Injection) -> Iterator[Strike]:
+    notice = notice_of(timeline, injection)
+    visible = None if notice is None else notice.at
+    for pod in timeline.pods.values():
+        struck = [
+            seen
+            for seen in pod.strikes_by(injection.injection)
+            if pod.exited is None or not seen.at.is_after(pod.exited.at)
+        ]
+        if struck:
+            first = struck[0].fact
+            how = first.how if isinstance(first, PodDeletion) else first.signal
+            yield Strike(injection.injection, pod, struck[0].at, how, visible)
+        elif notice is not None and pod.exited is not None and not _finished(timeline, pod):
+            read = notice_read_by(timeline, notice, pod)
+            if read is not None and read.at.is_before(pod.exited.at):
+                yield Strike(injection.injection, pod, pod.exited.at, "notice", visible)
+
+
+def _finished(timeline: Timeline, pod: Pod) -> bool:
+    """Whether the pod said that its work was done."""
+    return pod.uid in timeline.claims and bool(timeline.claims[pod.uid].done)
+
+
+def target_of(timeline: Timeline, injection: Injection) -> Pod | None:
+    """Return the pod that the injection held, or else the first one of its task it struck."""
+    for hold in timeline.holds:
+        if hold.started is not None and hold.started.fact.rule == injection.injection:
+            return timeline.pods.get(hold.started.fact.uid)
+    task = None if injection.armed is None else injection.armed.fact.task
+    for strike in sorted(_strikes_of(timeline, injection), key=lambda one: one.at.earliest_ns):
+        if task is None or strike.pod.task == task:
+            return strike.pod
+    for applied in injection.applied:
+        if applied.fact.target in timeline.pods:
+            return timeline.pods[applied.fact.target]
+    return None
+
+
+def notice_of(timeline: Timeline, injection: Injection) -> Seen[NoticeVisible] | None:
+    """Return the notice that the injection made readable.
+
+    Where the notice does not carry the injection's name, it is the one on its target's node.
+    """
+    for notice in timeline.notices:
+        if injection.injection in notice.fact.notice:
+            return notice
+    if len(timeline.injections) == 1:
+        return timeline.notices[0] if timeline.notices else None
+    held = [
+        timeline.pods[hold.started.fact.uid].node
+        for hold in timeline.holds
+        if hold.started is not None
+        and hold.started.fact.rule == injection.injection
+        and hold.started.fact.uid in timeline.pods
+    ]
+    return next((notice for notice in timeline.notices if notice.fact.node in held), None)
+
+
+def notice_read_by(
+    timeline: Timeline, notice: Seen[NoticeVisible], pod: Pod
+) -> Seen[NoticeRead] | None:
+    """Return when the pod first read the notice, if it did."""
+    for read in timeline.notice_reads:
+        if read.fact.notice == notice.fact.notice and read.fact.uid == pod.uid:
+            return read
+    return None
+
+
+def foreign_deaths(timeline: Timeline) -> list[tuple[Pod, str]]:
+    """Return the pods that died while the workflow ran, neither by us nor by themselves."""
+    ours = _OURS | timeline.injections.keys()
+    struck = {strike.pod.uid for strike in strikes(timeline)}
+    limit = _end_of_watch(timeline)
+    found = []
+    for pod in timeline.pods.values():
+        touched = [seen for seen in pod.strikes if _within(seen.at, limit)]
+        others = sorted({seen.fact.by for seen in touched} - ours)
+        if others and pod.uid not in struck:
+            found.append((pod, f"it was ended by {', '.join(others)}"))
+        elif (
+            pod.exited is not None
+            and pod.exited.fact.exit_code in _KILLED
+            and _within(pod.exited.at, limit)
+            and not touched
+            and pod.uid not in struck
+        ):
+            found.append((pod, f"exit code {pod.exited.fact.exit_code} without a signal of ours"))
+    return found
+
+
+def _end_of_watch(timeline: Timeline) -> Moment | None:
+    phase = timeline.final_phase
+    if phase is not None:
+        return phase.at
+    return None if timeline.ended is None else timeline.ended.at
+
+
+def _within(at: Moment, limit: Moment | None) -> bool:
+    return limit is None or not at.is_after(limit)

@@ -1,0 +1,138 @@
+"""The runner dies or is interrupted at any moment: nothing of it stays behind.
+
+The moments are seeded; a failure names the seed and the moment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+from chaosml import clock
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SCENARIO = ROOT / "scenarios" / "spot.yaml"
+CHAOSML = [sys.executable, "-m", "chaosml"]
+QUICK = ["--trials", "1", "--set", "controls=1", "--seed", "3"]
+
+
+def start(reports: pathlib.Path, temporary: pathlib.Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [*CHAOSML, "run", str(SCENARIO), "--reports", str(reports), *QUICK],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "TMPDIR": str(temporary)},
+        start_new_session=True,
+    )
+
+
+def marked(reports: pathlib.Path) -> list[int]:
+    """Return the processes that carry the mark of a run below `reports`."""
+    marks = [path.name for path in (reports / "spot").glob("[0-9]*")] if reports.exists() else []
+    found = []
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (entry / "environ").read_bytes().split(b"\0")
+            state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            continue
+        mine = [item for item in environment if item.startswith(b"CHAOSML_RUN=")]
+        if state != "Z" and any(mark.encode() in item for mark in marks for item in mine):
+            found.append(int(entry.name))
+    return found
+
+
+def recover(reports: pathlib.Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*CHAOSML, "recover", "--reports", str(reports)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def reached(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Wait for a moment; False if the run was over before it."""
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_a_killed_runner_leaves_nothing_after_recover_and_never_a_pass(
+    number: int, tmp_path: pathlib.Path
+):
+    moment_s = random.Random(f"kill/{number}").uniform(0.8, 7.0)
+    reports, temporary = tmp_path / "reports", tmp_path / "tmp"
+    temporary.mkdir()
+    process = start(reports, temporary)
+    if reached(process, moment_s):
+        process.kill()
+        process.wait(timeout=10)
+    done = recover(reports)
+    assert done.returncode == 0, done.stderr
+    deadline = clock.Deadline("death of every process of the run", 5.0)
+    assert clock.wait_until(lambda: not marked(reports), deadline), f"kill at {moment_s:.2f}s"
+    assert not list(temporary.glob("chaosml-*")), f"kill at {moment_s:.2f}s"
+    for run in (reports / "spot").glob("[0-9]*") if reports.exists() else []:
+        if not (run / "invocation.json").exists():
+            continue
+        judged = subprocess.run(
+            [*CHAOSML, "judge", str(run), "--output", "json"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert judged.returncode in {1, 3}, judged.stderr
+        assert json.loads(judged.stdout)["status"] != "PASS"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_heals_first_and_ends_with_130(
+    number: signal.Signals, tmp_path: pathlib.Path
+):
+    reports, temporary = tmp_path / "reports", tmp_path / "tmp"
+    temporary.mkdir()
+    process = start(reports, temporary)
+    assert reached(process, 3.0), process.stdout.read().decode()
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 130, output.decode()
+    assert marked(reports) == []
+    assert not list(temporary.glob("chaosml-*"))
+    (run,) = [path for path in (reports / "spot").glob("[0-9]*") if not path.is_symlink()]
+    assert json.loads((run / "verdict.json").read_text())["interrupted"] is True
+
+
+def test_recover_leaves_a_living_run_alone(tmp_path: pathlib.Path):
+    reports, temporary = tmp_path / "reports", tmp_path / "tmp"
+    temporary.mkdir()
+    process = start(reports, temporary)
+    assert reached(process, 2.0)
+    assert recover(reports).returncode == 0
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output.decode()
+
+
+def test_two_runs_at_once_do_not_disturb_one_another(tmp_path: pathlib.Path):
+    reports = tmp_path / "reports"
+    pair = [start(reports, pathlib.Path(tempfile.gettempdir())) for _ in range(2)]
+    for process in pair:
+        output, _ = process.communicate(timeout=180)
+        assert process.returncode == 0, output.decode()
+    runs = [path for path in (reports / "spot").glob("[0-9]*") if not path.is_symlink()]
+    assert len(runs) == 2
