@@ -114,6 +114,9 @@ def _undecided(execution: Analysis) -> str:
     audited = execution.timeline.audited
     if audited is not None and not audited.fact.versioned:
         return "the store keeps no versions, so what was there in between is not known"
+    for version in execution.storage.versions:
+        if version.fact.problem is not None and version.fact.sha256 is None:
+            return f"{version.key} could not be read: {version.fact.problem}"
     for artifact in execution.contract.artifacts:
         if artifact.role != "model" or artifact.final_step is None:
             continue
@@ -129,7 +132,7 @@ def _slug(execution: Analysis) -> str:
     if _doubt(execution):
         return "evidence-lost"
     audited = execution.timeline.audited
-    return "no-versions" if audited and not audited.fact.versioned else "model-step-unknown"
+    return "no-versions" if audited and not audited.fact.versioned else "contents-unknown"
 
 
 def _judge_rate(evidence: Evidence, verdicts: dict[str, Verdict]) -> Verdict:

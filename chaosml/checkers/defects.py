@@ -46,7 +46,8 @@ def find_torn(execution: Analysis, *, sure: bool) -> Iterator[Defect]:
         what = version.what
         if version.fact.deleted or what.artifact is None or what.kind is Kind.MARKER:
             continue
-        if version.fact.problem is not None and execution.storage.is_committed(version):
+        unread = version.fact.sha256 is None
+        if version.fact.problem and not unread and execution.storage.is_committed(version):
             yield Defect(
                 "torn-artifact",
                 f"{version.key} cannot be read: {version.fact.problem}",
@@ -65,6 +66,8 @@ def _torn_marker(execution: Analysis, marker: Version, *, sure: bool) -> Iterato
     """Find what is wrong with a marker and the object that it commits."""
     refs = cite(execution, marker.observed.at, f"marker {marker.key}")
     if marker.fact.problem is not None:
+        if marker.fact.sha256 is None:
+            return
         yield Defect("torn-artifact", f"marker {marker.key}: {marker.fact.problem}", refs)
         return
     objects = execution.storage.objects_of(marker)

@@ -48,7 +48,9 @@ def judge(
     pipeline: str,
     versions: Mapping[str, str],
     replay: str,
+    substrate: str = "",
     policies: Mapping[str, str] | None = None,
+    interrupted: bool | None = None,
     checkers: Sequence[Checker] = CHECKERS,
 ) -> Judgement:
     """Judge a whole run.
@@ -62,7 +64,9 @@ def judge(
         pipeline: The workflow file, for the report.
         versions: Versions of the tool and of what it stands on.
         replay: The command that runs the same plan again.
+        substrate: Where the run took place; default: as the histories say.
         policies: Retry policy by task (`Never` without a retryStrategy), for explanations.
+        interrupted: Whether the run was cut short; None: as the histories say.
         checkers: Who judges.
     """
     evidence = _gather(scenario, plan, controls, trials, policies or {})
@@ -73,12 +77,10 @@ def judge(
         scenario=scenario.metadata.name,
         run=run,
         pipeline=pipeline,
-        substrate="" if header is None else header.substrate,
+        substrate=substrate or ("" if header is None else header.substrate),
         seed=plan.seed,
         status=worst(verdict.status for verdict in verdicts),
-        interrupted=any(
-            one.ended is not None and one.ended.fact.reason == "interrupted" for one in timelines
-        ),
+        interrupted=_was_interrupted(timelines) if interrupted is None else interrupted,
         verdicts=verdicts,
         executions=tuple(
             _summarise(evidence, execution, evidence.controls) for execution in evidence.executions
@@ -111,6 +113,12 @@ def summary(
     plan = Plan(seed=scenario.seed, controls=0, controls_max=0, trials=(), cases=(), undealt=())
     evidence = _gather(scenario, plan, controls, [timeline], {})
     return _summarise(evidence, evidence.trials[0], evidence.controls)
+
+
+def _was_interrupted(timelines: Sequence[Timeline]) -> bool:
+    return any(
+        one.ended is not None and one.ended.fact.reason == "interrupted" for one in timelines
+    )
 
 
 def _ask(checker: Checker, evidence: Evidence) -> Sequence[Verdict]:
@@ -177,14 +185,14 @@ def _compile(scenario: Scenario, timelines: Sequence[Timeline]) -> Contract:
     given = next((one.header.fact.parameters for one in timelines if one.header is not None), {})
     parameters = {**scenario.pipeline.parameters, **given}
     try:
-        return Contract.of(scenario.pipeline, parameters)
+        return Contract.compile(scenario, parameters)
     except UsageError:
         artifacts = tuple(
             artifact.model_copy(update={"final_step": None})
             for artifact in scenario.pipeline.artifacts
         )
         pipeline = scenario.pipeline.model_copy(update={"artifacts": artifacts})
-        return Contract.of(pipeline, parameters)
+        return Contract.compile(scenario.model_copy(update={"pipeline": pipeline}), parameters)
 
 
 def _final_step(contract: Contract, controls: Sequence[Timeline]) -> int | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from chaosml.artifacts.contract import Kind
 from chaosml.checkers.evidence import Evidence, any_doubt, cite, unknown
 from chaosml.scenario.model import LineageKey
 from chaosml.timeline.analysis import Analysis
@@ -22,6 +23,8 @@ __all__ = ["Lineage"]
 
 _NAME = "lineage"
 _MANIFESTS = frozenset({"marker", "manifest"})
+_METRICS = frozenset({"metrics"})
+_TRACED = frozenset({"checkpoint", "model"})
 _SCHEMES = ("sha256:", "interpreter:")
 _EVIDENCE_MAX = 12
 
@@ -131,13 +134,16 @@ def _places(
             ],
         )
     roles = {artifact.role for artifact in execution.contract.artifacts}
-    has_markers = any(artifact.marker is not None for artifact in execution.contract.artifacts)
+    has_markers = any(
+        artifact.marker is not None and artifact.role in _TRACED
+        for artifact in execution.contract.artifacts
+    )
     if key.manifest is not None and (has_markers or "manifest" in roles):
         field = key.manifest
         yield "manifest", [_read(one, field) for one in _documents(execution, _MANIFESTS)]
     if key.metrics is not None and "metrics" in roles:
         field = key.metrics
-        yield "metrics", [_read(one, field) for one in _documents(execution, {"metrics"})]
+        yield "metrics", [_read(one, field) for one in _documents(execution, _METRICS)]
     if key.registry is not None and evidence.scenario.pipeline.registry is not None:
         yield (
             "registry",
@@ -148,12 +154,21 @@ def _places(
         )
 
 
-def _documents(execution: Analysis, roles: frozenset[str] | set[str]) -> list[Version]:
-    """Return the current documents of these roles; markers of datasets are manifests too."""
+def _documents(execution: Analysis, roles: frozenset[str]) -> list[Version]:
+    """Return the current documents of these roles.
+
+    A manifest is a document of that role, or the marker of a checkpoint or a model.
+    """
     return [
         version
         for version in execution.storage.versions
-        if version.what.role in roles and version.fact.current and not version.fact.deleted
+        if version.fact.current
+        and not version.fact.deleted
+        and version.what.role in roles
+        and (
+            version.what.kind is not Kind.MARKER
+            or (version.what.artifact is not None and version.what.artifact.role in _TRACED)
+        )
     ]
 
 

@@ -37,11 +37,11 @@ from chaosml.runner.injections import Injections
 from chaosml.runner.interruption import Interruption
 from chaosml.services.client import Services
 from chaosml.services.messages import AddPod, Answer, Begin, End, Order
+from chaosml.services.sources import SOURCES
 from chaosml.substrates.protocol import PodView, Submission, Substrate
 
 __all__ = ["Execution", "Setup"]
 
-_SERVICES_SOURCES = ("gate", "control", "metadata")
 _TELL_S = 0.5
 _DRAIN_S = 15.0
 
@@ -124,7 +124,7 @@ class Execution:
     def _begin(self) -> None:
         header, setup = self._setup.header, self._setup
         self.say(f"execution/{header.execution}", header)
-        for source in _SERVICES_SOURCES:
+        for source in SOURCES:
             self._history.open_source(source)
         found = self.call(Begin(execution=header.execution, bucket=setup.bucket)).objects or 0
         self.say(f"bucket/{setup.bucket}", IsolationChecked(bucket=setup.bucket, objects=found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 
@@ -96,6 +97,10 @@ class Exchange:
             return await self._answer_error(
                 Refusal(503, "ServiceUnavailable", f"The store does not answer: {error}.")
             )
+        except asyncio.CancelledError:
+            # The execution ended, its pods are dead, and the time to drain is over.
+            self._outcome, self._status = "client-gone", None
+            raise
         finally:
             self._record()
 

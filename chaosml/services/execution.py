@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from chaosml import clock
 from chaosml.errors import ServiceError
@@ -178,4 +178,4 @@ class Hold:
 class Stage:
     """What the servers share: the execution that is going on, if one is."""
 
-    execution: Execution | None = field(default=None)
+    execution: Execution | None = None

@@ -6,7 +6,6 @@ import asyncio
 
 from aiohttp import web
 
-from chaosml.services.connection import connection_of
 from chaosml.services.exchange import Exchange
 from chaosml.services.execution import Stage
 from chaosml.services.refusal import Refusal
@@ -46,11 +45,11 @@ class Gate:
         finally:
             execution.requests.discard(task)
 
-    def _refuse_outside(self, request: web.BaseRequest) -> web.StreamResponse:
+    @staticmethod
+    def _refuse_outside(request: web.BaseRequest) -> web.StreamResponse:
         refusal = Refusal(503, "ServiceUnavailable", "No execution is going on at this gate.")
         response = web.Response(
             status=503, body=refusal.render(request.path), content_type="application/xml"
         )
         response.force_close()
-        connection_of(request).keep_alive(False)
         return response

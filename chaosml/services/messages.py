@@ -22,6 +22,7 @@ __all__ = [
     "EndHolds",
     "Message",
     "Notify",
+    "Order",
     "Ready",
     "Release",
     "Rule",

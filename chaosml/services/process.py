@@ -60,7 +60,7 @@ _ANYONE = Credentials("chaosml", "chaosml")
 """For the embedded store, which believes every signature."""
 
 
-class Conductor:
+class _Conductor:
     """Carries out orders."""
 
     def __init__(
@@ -190,7 +190,7 @@ async def _serve(connection: socket.socket, store_url: str | None) -> None:
         store = Store(store_url, signer)
         stack.push_async_callback(store.close)
         control = Control(stage)
-        conductor = Conductor(stage, store, control, writer)
+        conductor = _Conductor(stage, store, control, writer)
         address = await control.listen()
         stack.callback(control.close)
         gate = Gate(stage, store, strict=embedded)
@@ -210,7 +210,7 @@ async def _serve(connection: socket.socket, store_url: str | None) -> None:
         await _obey_until_closed(reader, conductor)
 
 
-async def _obey_until_closed(reader: asyncio.StreamReader, conductor: Conductor) -> None:
+async def _obey_until_closed(reader: asyncio.StreamReader, conductor: _Conductor) -> None:
     decoder = msgspec.json.Decoder(Call)
     try:
         while line := await reader.readline():

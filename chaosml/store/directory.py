@@ -17,7 +17,6 @@ import datetime
 import os
 import pathlib
 import re
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -37,7 +36,6 @@ _HISTORY = "history.jsonl"
 _FOLDERS = {"control": "controls", "trial": "trials"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _SAME_SECOND_MAX = 1000
-_FILE_MODE = 0o666
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,22 +220,13 @@ def _point_latest(path: pathlib.Path) -> None:
 
 
 def _replace(path: pathlib.Path, content: bytes) -> None:
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    temporary = path.parent / f".{path.name}-{os.getpid()}"
     try:
-        with open(descriptor, "wb") as file:
-            # A temporary file is for its owner alone, a report is for everybody.
-            os.fchmod(descriptor, _FILE_MODE & ~_umask())
+        with open(temporary, "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(descriptor)
-        pathlib.Path(temporary).replace(path)
+            os.fsync(file.fileno())
+        temporary.replace(path)
     except OSError:
-        pathlib.Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
-
-
-def _umask() -> int:
-    """Return the mask for new files; it can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

@@ -79,8 +79,9 @@ def target_of(timeline: Timeline, injection: Injection) -> Pod | None:
         if task is None or strike.pod.task == task:
             return strike.pod
     for applied in injection.applied:
-        if applied.fact.target in timeline.pods:
-            return timeline.pods[applied.fact.target]
+        uid = applied.fact.target.removeprefix("pod/")
+        if uid in timeline.pods:
+            return timeline.pods[uid]
     return None
 
 

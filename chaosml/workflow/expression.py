@@ -144,8 +144,6 @@ class _Parser:
             raise self._unexpected("an operator or the end")
         return term
 
-    # --- words ---
-
     def _peek(self, ahead: int = 0) -> Token:
         return self._tokens[min(self._next + ahead, len(self._tokens) - 1)]
 
@@ -178,8 +176,6 @@ class _Parser:
         self._operators += 1
         if self._operators > _OPERATORS_MAX:
             raise ExpressionError(f"more than {_OPERATORS_MAX} operators", position)
-
-    # --- grammar ---
 
     def _expression(self, least: int = 0) -> Term:
         self._nesting += 1

@@ -113,7 +113,10 @@ def examine(
     _refuse_other_kinds(document)
     model, problems = attempt(document, Workflow)
     known = outline(document)
-    problems += _check_plain_text(document)
+    unquoted = list(_check_plain_text(document))
+    # What was meant as text is said once, without what became of it.
+    places = {(problem.line, problem.column) for problem in unquoted}
+    problems = [one for one in problems if (one.line, one.column) not in places] + unquoted
     problems += check_structure(known, given)
     problems += check_references(known)
     problems += check_pods(known)

@@ -127,9 +127,6 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
-# --- observations ---
-
-
 def _observe(operation: Operation, observation: Observation) -> None:
     if isinstance(observation, Tick):
         return
@@ -177,9 +174,6 @@ def _vanish(operation: Operation, vertex: Vertex, observation: PodVanished) -> N
     if observation.graceless:
         operation.mark(vertex.name, "Pending", node="")
         operation.create_pod(operation.specs[observation.pod])
-
-
-# --- the pass through the workflow ---
 
 
 def _operate(operation: Operation) -> None:
@@ -265,9 +259,6 @@ def _run_exit_handler(operation: Operation, phase: str, message: str) -> None:
 def _finish(operation: Operation, phase: str, message: str) -> None:
     operation.phase, operation.message = phase, message
     operation.commands.append(Finished(phase, message))
-
-
-# --- what a planner asks of a document ---
 
 
 def tasks(workflow: Workflow) -> tuple[str, ...]:

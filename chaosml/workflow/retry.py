@@ -134,7 +134,7 @@ def _wait_ns(backoff: Backoff, attempts: int) -> int:
 
 
 def _refusal(strategy: RetryStrategy, limit: int | None, attempts: Sequence[Vertex]) -> str | None:
-    """Return the message of there being no further attempt, which may be empty; None if there is."""
+    """Return the message with which the attempts end, which may be empty; None if they go on."""
     last = attempts[-1]
     policy = strategy.retry_policy or ("Always" if strategy.expression else "OnFailure")
     retried = {

@@ -1,4 +1,4 @@
-"""A bench for pods of the embedded substrate: real processes under a controller that does nothing."""
+"""A bench for embedded pods: real processes under a controller that only creates them."""
 
 import queue
 import textwrap

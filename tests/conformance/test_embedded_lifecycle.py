@@ -12,7 +12,7 @@ from embedded_bench import Bench, shell
 
 from chaosml import clock
 from chaosml.errors import SubstrateError
-from chaosml.event import ClaimPoint, NodeChanged, PodCreated, PodExited, TaskPhase
+from chaosml.event import ClaimPoint, NodeChanged, PodCreated, TaskPhase
 from chaosml.history import LoseSource
 from chaosml.substrates.embedded import leftovers, procfs
 from chaosml.substrates.embedded.controller import ArgoController
@@ -181,7 +181,10 @@ spec:
       container:
         image: demo
         command: [sh, -c]
-        args: ["echo '@chaosml {\\"v\\":1,\\"event\\":\\"point\\",\\"seq\\":1,\\"pid\\":1,\\"name\\":\\"a{{retries}}\\"}' >&2; test {{retries}} = 1 || exec sleep 600"]
+        args:
+          - >-
+            echo '@chaosml {"v":1,"event":"point","seq":1,"pid":1,"name":"a"}' >&2;
+            test {{retries}} = 1 || exec sleep 600
 """
 
 

@@ -339,3 +339,12 @@ def test_a_client_that_leaves_in_the_middle_of_its_answer_has_no_digest(world):
     left = world.wait_for(Request, 2)
     assert (left.operation, left.outcome, left.status) == ("GetObject", "client-gone", None)
     assert (left.sha256, left.version is not None) == (None, True)
+
+
+def test_an_upload_that_never_ends_does_not_keep_the_execution_from_ending(world):
+    head = f"PUT /{world.bucket}/k HTTP/1.1\r\nHost: x\r\nContent-Length: {len(LARGE)}\r\n\r\n"
+    with connect(world.endpoints.gate_url) as client:
+        client.sendall(head.encode() + LARGE[: 2 << 20])
+        stuck = world.requests()[0]
+    assert (stuck.outcome, stuck.status, stuck.stored) == ("client-gone", None, False)
+    assert world.stored("k") == []

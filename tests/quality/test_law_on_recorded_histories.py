@@ -7,6 +7,7 @@ it (histories may be gzipped); every folder found there is put to the test.
 
 import functools
 import gzip
+import json
 import pathlib
 import random
 
@@ -19,7 +20,6 @@ from chaosml.checkers.judge import judge
 from chaosml.event import Event
 from chaosml.faults.catalogue import option_models
 from chaosml.plan.model import Plan
-from chaosml.runner.conclude import Invocation
 from chaosml.scenario.load import load
 from chaosml.timeline import build
 from chaosml.verdict import Judgement, Status, worst
@@ -35,15 +35,14 @@ class Run:
 
     def __init__(self, path):
         self.name = path.name
-        self.invocation = msgspec.json.decode(
-            (path / "invocation.json").read_bytes(), type=Invocation
-        )
+        self.invocation = json.loads((path / "invocation.json").read_bytes())
         self.plan = msgspec.json.decode((path / "plan.json").read_bytes(), type=Plan)
         self.scenario = load(
             path / "scenario.yaml",
             catalogue=option_models(),
-            set_values=self.invocation.set_values,
+            set_values=self.invocation["set_values"],
             pipeline=path / "workflow.yaml",
+            recorded=True,
         ).scenario
         self.executions = {
             f"{kind}/{folder.name}": _read(folder)
@@ -60,11 +59,10 @@ class Run:
             [timeline for name, timeline in timelines.items() if name.startswith("control/")],
             [timeline for name, timeline in timelines.items() if name.startswith("trial/")],
             run=self.name,
-            pipeline=self.invocation.pipeline,
-            substrate=self.invocation.substrate,
-            versions=self.invocation.versions,
-            replay=self.invocation.replay,
-            policies=self.invocation.policies,
+            pipeline=self.invocation["pipeline"],
+            versions=self.invocation["versions"],
+            replay=self.invocation["replay"],
+            policies=self.invocation["policies"],
         )
         return _statuses(judgement)
 

@@ -56,10 +56,9 @@ class ClaimReader:
         at = rest.rfind(_PREFIX)
         if at > 0 or (at < 0 and len(rest) >= len(_PREFIX)):
             keep_from = at if at > 0 else len(rest) - len(_PREFIX) + 1
-            self._rest, self._cut = rest[keep_from:], True
-        else:
-            # One byte beyond the limit tells that the line is too long.
-            self._rest = rest[:_LINE_BYTES_MAX]
+            rest, self._cut = rest[keep_from:], True
+        # So many bytes without the end of the line tell that it is too long.
+        self._rest = rest[:_LINE_BYTES_MAX]
 
     def _read(self, line: bytes, read_ns: int) -> Iterator[Claim]:
         at = line.rfind(_PREFIX)

@@ -171,8 +171,8 @@ class Driver:
         if not pod.node:
             self._create(pod)
         self._say_pod(pod, PodDeletion(uid=uid, how=how, grace_s=grace_s, by=by))
-        if pod.deletion is None:
-            pod.deletion = Deletion(view, clock.monotonic_ns(), forced)
+        at_ns = clock.monotonic_ns() if pod.deletion is None else pod.deletion.at_ns
+        pod.deletion = Deletion(view, at_ns, forced)
         if pod.node:
             self._send(EndPod(uid=uid, by=by, grace_s=grace_s))
         else:

@@ -74,8 +74,8 @@ class PythonProgram:
         """
         main = types.ModuleType("__main__")
         main.__dict__["__builtins__"] = builtins
-        if "__annotations__" in sys.modules["__main__"].__dict__:
-            main.__dict__["__annotations__"] = {}
+        if hasattr(sys.modules["__main__"], "__annotations__"):
+            main.__annotations__ = {}
         sys.modules["__main__"] = main
         sys.orig_argv = list(self.argv)
         sys.executable = self.argv[0]

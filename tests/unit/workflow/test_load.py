@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 
 import pytest
 
 from chaosml.errors import Problem, ScenarioError
+from chaosml.workflow import fields, model
 from chaosml.workflow.load import LoadedWorkflow, examine, load
-from chaosml.workflow.model import Workflow
 
 _HEAD = "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: wf}\n"
 _POD = "container: {image: busybox, command: [work]}"
@@ -67,11 +66,14 @@ def _refuse_tasks(tmp_path, *tasks: str) -> list[str]:
 
 
 def _dag(*tasks: str) -> str:
-    listed = "\n".join(f"        - {{{task}}}" for task in tasks)
+    """Return a spec with these tasks; a sign that leads one stands before its mapping."""
+    listed = "\n".join(
+        f"        - {'§' * task.startswith('§')}{{{task.removeprefix('§')}}}" for task in tasks
+    )
     return (
         "entrypoint: main\ntemplates:\n  - name: main\n    dag:\n      tasks:\n"
         f"{listed}\n"
-        f"  - name: pod\n    outputs: {{parameters: [{{name: size, valueFrom: {{path: /o}}}}]}}\n"
+        "  - name: pod\n    outputs: {parameters: [{name: size, valueFrom: {path: /o}}]}\n"
         f"    {_POD}\n"
     )
 
@@ -185,8 +187,10 @@ def test_what_argo_knows_and_embedded_does_not_is_refused_by_name(tmp_path, key,
 
 @pytest.mark.parametrize(
     "field",
-    ["withItems: [1]", "withParam: x", "withSequence: {}", "hooks: {}", "onExit: pod"]
-    + ["continueOn: {}", "inline: {}", "templateRef: {}"],
+    [
+        *("withItems: [1]", "withParam: x", "withSequence: {}", "hooks: {}", "onExit: pod"),
+        *("continueOn: {}", "inline: {}", "templateRef: {}"),
+    ],
 )
 def test_unsupported_fields_of_tasks_are_refused_by_name(tmp_path, field):
     (message,) = _refuse_tasks(tmp_path, f"name: a, template: pod, §{field}")
@@ -346,17 +350,21 @@ def test_a_template_is_exactly_one_kind_of_thing(tmp_path):
 def test_arguments_that_a_template_needs_must_be_passed(tmp_path):
     messages = _refuse(
         tmp_path,
-        f"""
+        """
         entrypoint: main
         templates:
           - name: main
             dag:
               tasks:
-                - {{§name: a, template: pod, arguments: {{parameters: [{{name: step, value: "1"}}]}}}}
-                - {{name: b, template: pod, arguments: {{parameters: [§{{name: steps}}]}}}}
+                - §name: a
+                  template: pod
+                  arguments: {parameters: [{name: step, value: "1"}]}
+                - name: b
+                  template: pod
+                  arguments: {parameters: [§{name: steps}]}
           - name: pod
-            inputs: {{parameters: [{{name: steps}}, {{name: free, default: "1"}}]}}
-            {_POD}
+            inputs: {parameters: [{name: steps}, {name: free, default: "1"}]}
+            container: {image: x, command: [work]}
         """,
     )
     assert messages[0] == (
@@ -367,22 +375,18 @@ def test_arguments_that_a_template_needs_must_be_passed(tmp_path):
 
 
 def test_a_workflow_parameter_without_a_value_is_fine_only_if_it_is_given(tmp_path):
-    spec = f"""
+    spec = """
         entrypoint: main
-        arguments: {{parameters: [{{name: steps, value: 3}}, {{sign}}{{{{name: bucket}}}}]}}
+        arguments: {parameters: [{name: steps, value: 3}, §{name: bucket}]}
         templates:
           - name: main
-            {_POD}
-        """.replace("{{{{name: bucket}}}}", "{{name: bucket}}").replace("{_POD}", _POD)
-    (message,) = _refuse(tmp_path, _fill(spec, "§"))
+            container: {image: x, command: [work]}
+        """
+    (message,) = _refuse(tmp_path, spec)
     assert 'the workflow parameter "bucket" has no value' in message
-    loaded = _accept(tmp_path, _fill(spec, ""), bucket="b", steps="7")
+    loaded = _accept(tmp_path, spec.replace("§", ""), bucket="b", steps="7")
     values = {one.name: one.value for one in loaded.model.spec.arguments.parameters}
     assert values == {"steps": "7", "bucket": "b"}
-
-
-def _fill(spec: str, sign: str) -> str:
-    return spec.replace("{sign}", sign).replace("{{", "{").replace("}}", "}")
 
 
 def test_a_given_parameter_that_is_not_declared_is_refused(tmp_path):
@@ -609,7 +613,7 @@ def test_containers_need_an_image_a_command_and_volumes_that_exist(tmp_path):
         tmp_path,
         """
         entrypoint: main
-        volumes: [{name: scratch, emptyDir: {}}, {§name: data, §persistentVolumeClaim: {}}]
+        volumes: [{name: scratch, emptyDir: {}}, §{name: data, §persistentVolumeClaim: {}}]
         templates:
           - name: main
             §container: {command: [work]}
@@ -658,7 +662,7 @@ def test_variables_of_containers_are_checked(tmp_path):
             - {name: §A, value: "1"}
             - §{name: B, value: "1", valueFrom: {secretKeyRef: {name: s, key: k}}}
             - {name: §"1 2", value: "1"}
-        """.replace("§{name: B", "{§name: B"),
+        """,
     )
     assert '"status.hostIP" is not supported' in messages[0]
     assert '"A" is given twice' in messages[1]
@@ -699,14 +703,10 @@ def test_a_node_selector_that_no_embedded_node_matches_is_refused(tmp_path):
 
 
 def test_text_that_argo_takes_for_a_boolean_must_be_quoted(tmp_path):
-    assert (
-        _refuse_template(tmp_path, "container: {image: x, command: [echo, §yes, §010]}")
-        == [
-            'Argo, which reads YAML 1.1, takes yes for a boolean; quote it: "yes"',
-            'spec.templates[0].container.command[2]: 10 is not text; quote it: "10"',
-        ]
-        or True
-    )
+    assert _refuse_template(tmp_path, "container: {image: x, command: [echo, §yes, §010]}") == [
+        'Argo, which reads YAML 1.1, takes yes for a boolean; quote it: "yes"',
+        'Argo, which reads YAML 1.1, takes 010 for another number; quote it: "010"',
+    ]
 
 
 def test_all_problems_of_a_file_come_at_once(tmp_path):
@@ -793,7 +793,7 @@ def test_retry_policies_are_those_that_argo_applies(tmp_path):
 
 
 def test_values_become_text_as_argo_makes_them():
-    model = Workflow.model_validate(
+    workflow = model.Workflow.model_validate(
         {
             "apiVersion": "argoproj.io/v1alpha1",
             "kind": "Workflow",
@@ -810,13 +810,11 @@ def test_values_become_text_as_argo_makes_them():
             },
         }
     )
-    values = [one.value for one in model.spec.arguments.parameters]
+    values = [one.value for one in workflow.spec.arguments.parameters]
     assert values == ["3", "true", "1000", "0.5"]
 
 
 def test_no_table_of_fields_contradicts_the_models():
-    from chaosml.workflow import fields, model
-
     classes = [
         item
         for item in vars(model).values()
@@ -827,11 +825,7 @@ def test_no_table_of_fields_contradicts_the_models():
         assert set(table) <= kinds
     for item in classes:
         own = {field.alias or name for name, field in item.model_fields.items()}
-        tables = [
-            set(table.get(item.kind_of_object, {}))
-            for table in (fields.UNSUPPORTED, fields.WITHOUT_EFFECT)
-        ]
-        assert not tables[0] & tables[1]
-        if item is not model.Script:
-            assert not own & (tables[0] | tables[1]), item
-    assert re.fullmatch(r"[a-z]+(\.[a-z]+)*", fields.__name__)
+        refused = set(fields.UNSUPPORTED.get(item.kind_of_object, {}))
+        ignored = set(fields.WITHOUT_EFFECT.get(item.kind_of_object, {}))
+        assert not refused & ignored
+        assert not own & (refused | ignored), item

@@ -129,9 +129,6 @@ def test_the_last_attempts_outputs_become_those_of_the_retry_vertex():
     assert run.finished == ("Succeeded", "")
 
 
-# --- expressions ---
-
-
 @pytest.mark.parametrize(
     ("expression", "death", "retried"),
     [
@@ -181,9 +178,6 @@ def test_an_expression_that_fails_is_an_error_of_the_vertex():
     assert run.phase("wf") == "Error"
     assert run.finished is not None
     assert "unknown name nothing" in run.finished[1]
-
-
-# --- backoff ---
 
 
 def test_backoff_waits_its_duration_then_multiplies_it():
@@ -295,9 +289,6 @@ def test_durations_are_bare_seconds_or_gos(text, seconds):
 def test_other_durations_are_refused(text):
     with pytest.raises(ControllerError, match="unable to parse"):
         parse_duration_ns(text)
-
-
-# --- where a strategy comes from, and what attempts see ---
 
 
 def test_a_strategy_of_the_workflow_holds_for_every_template_without_its_own():

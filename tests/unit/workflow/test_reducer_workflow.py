@@ -106,8 +106,6 @@ def test_an_exit_handler_can_be_a_dag_with_retries():
     assert run.finished == ("Failed", "main: Error (exit code 1)")
 
 
-# --- deadline ---
-
 DEADLINE = WITH_EXIT + "activeDeadlineSeconds: 60\n"
 
 
@@ -165,9 +163,6 @@ def test_a_task_whose_turn_comes_after_the_deadline_gets_no_pod():
     assert run.created == ["wf.a"]
     assert run.shown("wf.b") == [("Pending", ""), ("Failed", "Step exceeded its deadline")]
     assert run.finished == ("Failed", "")
-
-
-# --- shutdown ---
 
 
 def test_stop_fails_what_runs_and_still_runs_the_exit_handler():
@@ -231,9 +226,6 @@ def test_later_steps_do_not_begin_after_a_stop():
     assert run.phase("wf[0].a") == "Failed"
     assert not run.has("wf[1].b")
     assert run.finished == ("Failed", "Stopped with strategy 'Stop'")
-
-
-# --- variables ---
 
 
 def test_the_workflow_names_itself_and_its_parameters():
