@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["Case", "Place", "Plan", "PlannedInjection", "PlannedTrial"]
+__all__ = ["Case", "Option", "Place", "Plan", "PlannedInjection", "PlannedTrial"]
 
 Option = str | int | float | bool | None
 

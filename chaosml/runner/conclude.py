@@ -34,7 +34,7 @@ _Document = TypeVar("_Document", bound=msgspec.Struct)
 _LIBRARIES = ("numpy", "boto3", "moto", "aiohttp", "pydantic", "msgspec")
 
 
-class Invocation(msgspec.Struct, frozen=True, kw_only=True):
+class _Invocation(msgspec.Struct, frozen=True, kw_only=True):
     """`invocation.json`: what, besides the scenario's text, made the run what it is."""
 
     schema: int = 1
@@ -55,7 +55,7 @@ def save_inputs(
     Raises:
         HistoryError: the disk refuses.
     """
-    invocation = Invocation(
+    invocation = _Invocation(
         set_values=dict(loaded.set_values),
         pipeline=loaded.workflow.path.name,
         substrate=options.on,
@@ -106,7 +106,7 @@ def conclude(directory: RunDirectory, *, interrupted: bool | None) -> RunResult:
         directory: The run directory.
         interrupted: Whether the run was cut short; None: as its histories say.
     """
-    invocation = _read(directory, "invocation.json", Invocation)
+    invocation = _read(directory, "invocation.json", _Invocation)
     plan = _read(directory, "plan.json", Plan)
     loaded = _reload(directory, invocation)
     controls, trials = _timelines(directory, loaded)
@@ -129,19 +129,19 @@ def conclude(directory: RunDirectory, *, interrupted: bool | None) -> RunResult:
 
 def summarize(directory: RunDirectory, path: pathlib.Path) -> ExecutionSummary:
     """Return what one execution's own history says, in figures."""
-    loaded = _reload(directory, _read(directory, "invocation.json", Invocation))
+    loaded = _reload(directory, _read(directory, "invocation.json", _Invocation))
     controls, _ = _timelines(directory, loaded)
     return judge.summary(_timeline(path, loaded), loaded.scenario, controls)
 
 
 def needs_more_controls(directory: RunDirectory) -> bool:
     """Whether executions differ and too few controls have run to say why."""
-    loaded = _reload(directory, _read(directory, "invocation.json", Invocation))
+    loaded = _reload(directory, _read(directory, "invocation.json", _Invocation))
     controls, trials = _timelines(directory, loaded)
     return judge.needs_more_controls(loaded.scenario, controls, trials)
 
 
-def _reload(directory: RunDirectory, invocation: Invocation) -> LoadedScenario:
+def _reload(directory: RunDirectory, invocation: _Invocation) -> LoadedScenario:
     return scenario_load.load(
         directory.path / "scenario.yaml",
         catalogue=option_models(),

@@ -46,7 +46,7 @@ _TERMINATION_NS = 1_000_000_000
 """A hook before SIGTERM may take long; after this the termination counts as begun."""
 
 
-class Pods(DeletesPods, EvictsPods, DrainsNodes, StopsNodes, Protocol):
+class _Pods(DeletesPods, EvictsPods, DrainsNodes, StopsNodes, Protocol):
     """The capabilities that actions use; which of them a fault needs is checked before a run."""
 
     def pods(self) -> Sequence[PodView]:
@@ -100,7 +100,7 @@ class _Injection:
 class _Scene:
     """The moment of a strike, as a script may ask about it."""
 
-    def __init__(self, target: PodView, substrate: Pods) -> None:
+    def __init__(self, target: PodView, substrate: _Pods) -> None:
         self._target = target
         self._substrate = substrate
 
@@ -256,7 +256,7 @@ class Injections:
 
     def _strike(self, injection: _Injection, target: PodView) -> None:
         injection.struck, injection.target = True, target
-        scene = _Scene(target, cast("Pods", self._world.substrate))
+        scene = _Scene(target, cast("_Pods", self._world.substrate))
         script = injection.kind.script(injection.options, injection.planned.view, scene)
         self._start(injection, script)
 
@@ -328,7 +328,7 @@ class Injections:
                 return {}
 
     def _do(self, by: str, action: steps.Action) -> None:
-        substrate = cast("Pods", self._world.substrate)
+        substrate = cast("_Pods", self._world.substrate)
         match action:
             case steps.Delete(uid, view, grace_s, force):
                 entries = substrate.delete_pod(uid, by=by, view=view, grace_s=grace_s, force=force)

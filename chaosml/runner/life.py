@@ -37,7 +37,7 @@ from chaosml.workflow.reducer import has_file_outputs
 
 __all__ = ["plan", "run"]
 
-Inbox = queue.SimpleQueue[tuple[object, Any]]
+_Inbox = queue.SimpleQueue[tuple[object, Any]]
 
 
 def plan(path: pathlib.Path, options: RunOptions) -> tuple[LoadedScenario, Plan]:
@@ -99,7 +99,7 @@ def run(path: pathlib.Path, options: RunOptions, progress: Progress) -> RunResul
     directory = RunDirectory.create(options.reports, loaded.scenario.metadata.name, clock.utc_now())
     conclude.save_inputs(directory, loaded, planned, options)
     progress.run_started(loaded.scenario, planned, directory.path)
-    inbox: Inbox = queue.SimpleQueue()
+    inbox: _Inbox = queue.SimpleQueue()
     interrupted = False
     with Interruption(inbox) as interruption, _workspace(directory) as workspace:
         try:
@@ -160,7 +160,7 @@ def _environment(
     options: RunOptions,
     directory: RunDirectory,
     workspace: pathlib.Path,
-    inbox: Inbox,
+    inbox: _Inbox,
 ) -> Iterator[tuple[Substrate, Services]]:
     """Start services and substrate; end both, whatever happens."""
     mark = _mark(directory)

@@ -16,6 +16,7 @@ __all__ = ["READS", "WRITES", "Commit", "Storage", "Version", "was_stored"]
 
 WRITES = frozenset({"PutObject", "CompleteMultipartUpload", "CopyObject"})
 READS = frozenset({"GetObject"})
+_OWN_KEY = ("key", "object", "path", "file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,15 +228,21 @@ class Storage:
 
 
 def objects_named(marker: Version) -> list[str]:
-    """Return the keys of the artifact's objects that a marker names in its content."""
+    """Return the keys of the artifact's objects that a marker names in its content.
+
+    A manifest may name other objects too, such as its parent: a field that says by its name
+    that it is the object's key comes first.
+    """
     artifact = marker.what.artifact
     if artifact is None:
         return []
-    return [
-        value
-        for value in marker.fields.values()
+    named = {
+        name.rpartition(".")[2]: value
+        for name, value in marker.fields.items()
         if isinstance(value, str) and artifact.key.fullmatch(value)
-    ]
+    }
+    own = [named[name] for name in _OWN_KEY if name in named]
+    return own[:1] or [value for name, value in named.items() if "parent" not in name]
 
 
 def _written(version: Version) -> tuple[bool, int, int]:

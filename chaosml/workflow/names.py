@@ -11,7 +11,7 @@ import re
 
 from chaosml.workflow.model import WorkflowMetadata
 
-__all__ = ["display_name", "generate_name", "node_id", "pod_name", "workflow_name"]
+__all__ = ["display_name", "fnv32a", "generate_name", "node_id", "pod_name", "workflow_name"]
 
 _PREFIX_MAX = 253 - 10 - 1
 """A pod's name has at most 253 characters, of which a hyphen and the hash take eleven."""

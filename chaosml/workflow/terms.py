@@ -24,6 +24,7 @@ __all__ = [
     "MapOf",
     "Member",
     "Name",
+    "Scope",
     "Result",
     "Term",
     "Unary",

@@ -37,7 +37,7 @@ from chaosml.substrates.embedded.wire import (
     StartPod,
 )
 
-__all__ = ["DEADLINE_MESSAGE", "main"]
+__all__ = ["DEADLINE_MESSAGE", "Kubelet", "main"]
 
 DEADLINE_MESSAGE = "Pod was active on the node longer than the specified deadline"
 """What Kubernetes writes into the status of a pod past its `activeDeadlineSeconds`."""

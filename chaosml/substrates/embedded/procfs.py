@@ -17,6 +17,7 @@ __all__ = [
     "kill_orphans",
     "processes",
     "read_environment",
+    "read_process",
     "reap_children",
     "start_time",
 ]

@@ -11,7 +11,6 @@ the kubelet's end closes, for whatever reason, the shim kills everything and end
 
 from __future__ import annotations
 
-import gc
 import os
 import select
 import signal
@@ -151,7 +150,6 @@ def _be_main(
         os._exit(_CANNOT_START)
     os.close(status)
     program.enter(pod.environment)
-    gc.unfreeze()
     raise program.Become(python)
 
 

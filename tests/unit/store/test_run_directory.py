@@ -1,4 +1,4 @@
-"""The run directory: names that never collide or escape, whole documents, living and dead owners."""
+"""The run directory: names that never collide or escape, whole documents, dead owners."""
 
 import datetime
 import errno
@@ -66,7 +66,7 @@ def test_latest_names_the_newest_run_relative_to_its_folder(directory, reports):
 
 def test_a_run_whose_latest_link_cannot_be_made_leaves_nothing_behind(reports):
     (reports / "spot" / "latest").mkdir(parents=True)
-    with pytest.raises(HistoryError, match="cannot create a run directory in .*spot"):
+    with pytest.raises(HistoryError, match=r"cannot create a run directory in .*spot"):
         RunDirectory.create(reports, "spot", STARTED)
     assert [path.name for path in (reports / "spot").iterdir()] == ["latest"]
 
