@@ -74,8 +74,13 @@ def _doubt(execution: Analysis) -> str:
 
 
 def _judge(evidence: Evidence, execution: Analysis) -> Verdict:
-    found = defects_of(evidence, execution)
+    suspected = defects_of(evidence, execution)
+    found = [defect for defect in suspected if defect.sure]
     measures = dict(hygiene_of(execution))
+    if suspected and not found:
+        first = suspected[0]
+        words = f"perhaps {first.cause}, but the order of events is not known: {first.message}"
+        return unknown(_NAME, _NAME, execution.name, "order-unknown", words, first.evidence)
     if found:
         first = found[0]
         others = sorted({defect.cause for defect in found} - {first.cause})

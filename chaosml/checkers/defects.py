@@ -38,6 +38,8 @@ class Defect:
     read: bool = False
     """Whether somebody is known to have got it; it was there to get in any case."""
     advice: str | None = None
+    sure: bool = True
+    """False: it depends on an order of events that is not known."""
 
 
 def find_torn(execution: Analysis, *, sure: bool) -> Iterator[Defect]:
@@ -89,7 +91,7 @@ def _torn_marker(execution: Analysis, marker: Version, *, sure: bool) -> Iterato
             sure
             and marker.write is not None
             and first.write is not None
-            and marker.write.at.is_before(first.write.at)
+            and not first.write.at.is_before(marker.write.at)
         ):
             yield Defect(
                 "marker-before-data",
@@ -99,6 +101,7 @@ def _torn_marker(execution: Analysis, marker: Version, *, sure: bool) -> Iterato
                     *cite(execution, first.write.at, f"write of {version.key}"),
                 ),
                 advice="write the marker last",
+                sure=marker.write.at.is_before(first.write.at),
             )
 
 
@@ -137,6 +140,7 @@ def find_mixed(execution: Analysis) -> Iterator[Defect]:
             cite(execution, mixture.at, f"{keys} are mixed from here on"),
             read=mixture.reader is not None,
             advice="write each checkpoint under a new key and commit it with a marker written last",
+            sure=mixture.sure,
         )
 
 
@@ -228,17 +232,17 @@ def find_regressions(execution: Analysis) -> Iterator[Defect]:
                 continue
             if before.write is None or after.write is None:
                 continue
-            if before.write.at.is_before(after.write.at):
-                yield Defect(
-                    "regressed-to-older-step",
-                    f"{key} went back from step {before.step} to step {after.step}",
-                    (
-                        *cite(execution, before.write.at, f"{key}: step {before.step}"),
-                        *cite(execution, after.write.at, f"{key}: step {after.step}"),
-                    ),
-                    advice="write with a condition (If-Match), so that an old attempt cannot win",
-                )
-                break
+            yield Defect(
+                "regressed-to-older-step",
+                f"{key} went back from step {before.step} to step {after.step}",
+                (
+                    *cite(execution, before.write.at, f"{key}: step {before.step}"),
+                    *cite(execution, after.write.at, f"{key}: step {after.step}"),
+                ),
+                advice="write with a condition (If-Match), so that an old attempt cannot win",
+                sure=before.write.at.is_before(after.write.at),
+            )
+            break
 
 
 def find_false_guard_hits(execution: Analysis) -> Iterator[Defect]:

@@ -243,7 +243,7 @@ def _measures(
         "attempts": len(training),
         "events": timeline.events,
         "steps": execution.lineage.last_step,
-        "defects": len(defects_of(evidence, execution)),
+        "defects": sum(defect.sure for defect in defects_of(evidence, execution)),
     }
     usage = execution.usage
     if usage is not None:

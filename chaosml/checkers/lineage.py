@@ -216,7 +216,13 @@ def _running_image(execution: Analysis, values: dict[str, str]) -> dict[str, str
 
 def _chain(execution: Analysis) -> Iterator[_Cell]:
     """Yield the links from registry entry to model to final checkpoint to the ledger."""
-    models = execution.final_objects("model")
+    models = [
+        version
+        for artifact in execution.contract.artifacts
+        if artifact.role == "model"
+        for version in execution.storage.of(artifact)
+        if version.fact.current
+    ]
     checkpoints = execution.final_objects("checkpoint")
     if execution.contract.registry is not None:
         for seen in execution.timeline.entries:
@@ -227,7 +233,7 @@ def _chain(execution: Analysis) -> Iterator[_Cell]:
                 refs,
             )
     held = {version.fact.digests.get("model") for version in checkpoints} - {None}
-    for version in models:
+    for version in execution.final_objects("model"):
         weights = version.fact.digests.get("model")
         if weights is not None and held:
             refs = cite(execution, version.observed.at, version.key)

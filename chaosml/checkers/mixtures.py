@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from chaosml.artifacts.contract import CompiledArtifact, Kind
 from chaosml.event import Request
 from chaosml.timeline.analysis import Analysis
-from chaosml.timeline.moment import Moment, Seen
+from chaosml.timeline.moment import Moment, Order, Seen, order
 
 __all__ = ["Mixture", "find_mixtures"]
 
@@ -33,6 +33,8 @@ class Mixture:
     reader: str | None
     """The pod that read it; None: it was current without a live writer."""
     why: str
+    sure: bool = True
+    """False: it depends on an order of events that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,11 @@ def _part_keys(analysis: Analysis, artifact: CompiledArtifact) -> list[tuple[str
 def _mixtures_of(analysis: Analysis, keys: tuple[str, ...]) -> Iterator[Mixture]:
     writes = _part_writes(analysis, keys)
     legal = _legal_contents(writes, len(keys))
+    racing = _racing(writes)
+    if racing is not None:
+        steps = (None,) * len(keys)
+        yield Mixture(keys, steps, racing.seen.at, None, "two pods wrote at once", sure=False)
+        return
     yield from _standing(analysis, keys, writes, legal)
     yield from _taken(analysis, keys, writes, legal)
 
@@ -125,22 +132,37 @@ def _standing(
         if not _is_mixed(together, len(keys), legal):
             continue
         following = writes[place + 1] if place + 1 < len(writes) else None
-        why = _abandoned(analysis, write, following)
+        why, sure = _abandoned(analysis, write, following)
         if why is not None:
             steps = _steps(analysis, together, len(keys))
-            yield Mixture(keys, steps, write.seen.at, None, why)
+            yield Mixture(keys, steps, write.seen.at, None, why, sure)
 
 
-def _abandoned(analysis: Analysis, write: _PartWrite, following: _PartWrite | None) -> str | None:
-    """Return why nobody was about to complete the save of `write`; None if somebody was."""
+def _abandoned(
+    analysis: Analysis, write: _PartWrite, following: _PartWrite | None
+) -> tuple[str | None, bool]:
+    """Return why nobody was about to complete the save of `write`, and whether that is sure."""
     if following is None:
-        return "it is what the execution left behind"
-    if following.save == write.save:
-        return None
+        return "it is what the execution left behind", True
     pod = analysis.timeline.pods.get(write.save[0])
-    if pod is None or pod.exited is None or not pod.exited.at.is_before(following.seen.at):
-        return None
-    return f"its writer {pod.uid} had ended"
+    if following.save == write.save or pod is None or pod.exited is None:
+        return None, True
+    match order(pod.exited.at, following.seen.at):
+        case Order.AFTER:
+            return None, True
+        case found:
+            return f"its writer {pod.uid} had ended", found is Order.BEFORE
+
+
+def _racing(writes: list[_PartWrite]) -> _PartWrite | None:
+    """Return a write that overlaps another pod's in time: which of them won is not known."""
+    for place, write in enumerate(writes):
+        for other in writes[:place]:
+            if other.save[0] != write.save[0] and (
+                order(other.seen.at, write.seen.at) is Order.UNKNOWN
+            ):
+                return write
+    return None
 
 
 def _taken(

@@ -133,7 +133,8 @@ def _counted(outage: Outage, limit: Limit) -> Span:
     """Return the duration that a limit counts."""
     duration = outage.duration or Span(0.0, 0.0)
     if "scheduling" in limit.excluding:
-        return duration.minus_s(outage.parts.get("reschedule_s", 0.0))
+        scheduling_s = outage.parts.get("reschedule_s", 0.0)
+        return duration.minus(Span(scheduling_s, scheduling_s))
     return duration
 
 

@@ -23,6 +23,8 @@ class RestoreFlaw:
     restored: int
     commit: Commit
     at: Moment
+    sure: bool
+    """False: the checkpoint may have been committed only after the attempt had looked."""
 
 
 def restore_flaws(analysis: Analysis) -> list[RestoreFlaw]:
@@ -36,12 +38,14 @@ def restore_flaws(analysis: Analysis) -> list[RestoreFlaw]:
         start = before.ended if before is not None else (pod.started.at if pod.started else None)
         if restored is None or start is None:
             continue
-        commit = _last_commit(analysis, start)
-        if commit is not None and restored < commit.step:
-            cause = "restarted-from-zero" if restored == 0 else "stale-restore"
-            at = segment.began if segment.restored is None else segment.restored
-            found.append(RestoreFlaw(cause, pod, restored, commit, at))
-    return found
+        at = segment.began if segment.restored is None else segment.restored
+        cause = "restarted-from-zero" if restored == 0 else "stale-restore"
+        for sure in (True, False):
+            commit = _last_commit(analysis, pod, start, sure=sure)
+            if commit is not None and restored < commit.step:
+                found.append(RestoreFlaw(cause, pod, restored, commit, at, sure))
+                break
+    return sorted(found, key=lambda flaw: not flaw.sure)
 
 
 def _restored(claims: Claims, segment: Segment) -> int | None:
@@ -51,15 +55,20 @@ def _restored(claims: Claims, segment: Segment) -> int | None:
     return claims.ledger.steps[segment.first_row] - 1 if segment.rows else None
 
 
-def _last_commit(analysis: Analysis, start: Moment) -> Commit | None:
+def _last_commit(analysis: Analysis, pod: Pod, start: Moment, *, sure: bool) -> Commit | None:
     """Return the commit that a reader at `start` should have found: intact, and not overwritten.
 
-    Under canonical keys that is the latest one, under immutable keys the furthest.
+    Under canonical keys that is the latest one, under immutable keys the furthest. Without
+    `sure`, commits of other pods count whose order to `start` is unknown.
     """
     commits = [
         commit
         for commit in analysis.storage.commits
-        if commit.intact and commit.at.is_before(start)
+        if commit.intact
+        and (
+            commit.at.is_before(start)
+            or (not sure and commit.writer != pod.uid and not commit.at.is_after(start))
+        )
     ]
     if not commits:
         return None

@@ -9,28 +9,25 @@ the audit read from the store; what the pipeline says only locates the cause.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from chaosml.checkers.divergence import Divergence, find_divergence, loss_band
 from chaosml.checkers.evidence import Evidence, cite, unknown
 from chaosml.checkers.labels import mislabelled
 from chaosml.checkers.ledger import (
-    Difference,
     Flaw,
     chain_flaws,
     contradiction,
     first_difference,
     ledger_flaws,
 )
-from chaosml.checkers.mixtures import find_mixtures
-from chaosml.checkers.reference import CONTROLS_NEEDED, Reference, state_of
+from chaosml.checkers.reference import CONTROLS_NEEDED, Reference
 from chaosml.checkers.restores import restore_flaws, unobserved_restore
 from chaosml.timeline.analysis import Analysis
 from chaosml.verdict import EventRef, Status, Verdict
 
-__all__ = ["Divergence", "Resume", "diverges"]
+__all__ = ["Resume", "diverges"]
 
 _NAME = "resume"
-_BAND_STEPS = 10
 
 
 class Resume:
@@ -52,20 +49,10 @@ def diverges(evidence: Evidence, trial: Analysis) -> bool:
     """Whether a trial reached another final state than the controls, so that more would tell."""
     if evidence.scenario.expect.resume == "off":
         return False
-    judged = _Trial(evidence, Reference(evidence.controls), trial)
-    return judged.judge_execution() is None and judged.divergence() is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Divergence:
-    """How a trial's final state differs from the controls'."""
-
-    cause: str
-    where: tuple[str, ...]
-    """The components of the final state that differ."""
-    first: Difference | None
-    words: str
-    advice: str | None
+    reference = Reference(evidence.controls)
+    if _Trial(evidence, reference, trial).judge_execution() is not None:
+        return False
+    return find_divergence(trial, reference) is not None
 
 
 def _verdict(
@@ -183,8 +170,8 @@ class _Trial:
             flaw = flaws[0]
             return _verdict(
                 self.trial,
-                Status.FAIL,
-                flaw.cause,
+                Status.FAIL if flaw.sure else Status.UNKNOWN,
+                flaw.cause if flaw.sure else "order-unknown",
                 f"pod {flaw.pod.uid} started from step {flaw.restored} although the checkpoint of "
                 f"step {flaw.commit.step} was committed",
                 (
@@ -274,60 +261,10 @@ class _Trial:
             return self._judge_band()
         if not reference.state:
             return self._unknown("no-state", "no final checkpoint or model of a control was read")
-        divergence = self.divergence()
+        divergence = find_divergence(self.trial, reference)
         if divergence is not None:
             return self._diverged(divergence)
         return self._pass_exact()
-
-    def divergence(self) -> Divergence | None:
-        """Return how the final state differs from the one that the controls agree on.
-
-        Where controls disagree, the first one stands for them: then too more controls tell.
-        """
-        if not self.reference.state:
-            return None
-        ours, theirs = state_of(self.trial), self.reference.state
-        where = tuple(
-            name for name in sorted({*ours, *theirs}) if ours.get(name) != theirs.get(name)
-        )
-        first = None
-        part = self.reference.part
-        if part is not None and not ledger_flaws((part, *self.trial.lineage.parts)):
-            first = first_difference(self.trial.lineage.parts, part)
-        if not where and (first is None or first.what != "batch"):
-            return None
-        return self._explain(where, first)
-
-    def _explain(self, where: tuple[str, ...], first: Difference | None) -> Divergence:
-        missing = self.reference.missing_components()
-        read = [mixture for mixture in find_mixtures(self.trial) if mixture.reader is not None]
-        at = f" from step {first.step} on ({first.what})" if first is not None else ""
-        words = (
-            f"the trajectory diverged{at}; different in the end: {', '.join(where) or 'nothing'}"
-        )
-        if read:
-            keys = " and ".join(read[0].keys)
-            return Divergence(
-                "mixed-checkpoint",
-                where,
-                first,
-                f"{words}; pod {read[0].reader} restored {keys} of different saves",
-                "write each checkpoint under a new key and commit it with a marker written last",
-            )
-        advice = None
-        cause = "diverged-trajectory"
-        if missing:
-            words += f"; checkpoints hold no {', '.join(missing)}"
-            advice = f"save and restore {', '.join(missing)} with the checkpoint"
-        if missing == ["sampler"] and first is not None and first.what == "batch":
-            cause = "sampler-not-restored"
-        elif (
-            len(missing) == 1
-            and missing != ["sampler"]
-            and (first is None or first.what != "batch")
-        ):
-            cause = f"{missing[0]}-not-restored"
-        return Divergence(cause, where, first, words, advice)
 
     def _diverged(self, divergence: Divergence) -> Verdict:
         refs: tuple[EventRef, ...] = ()
@@ -364,31 +301,20 @@ class _Trial:
                 "the controls reached different states, so exactness cannot be judged: make the "
                 "training deterministic, or expect resume: auto",
             )
-        ours = _final_loss(self.trial)
-        theirs = [_final_loss(control) for control in self.reference.controls]
-        known = [loss for loss in theirs if loss is not None]
-        if ours is None or len(known) < 2 or len(known) < len(theirs):
+        band = loss_band(self.trial, self.reference)
+        if band is None:
             return self._unknown(
                 "no-band", "the controls reached different states and claim no losses to compare"
             )
-        spread = max(known) - min(known)
-        low, high = min(known) - spread, max(known) + spread
-        words = f"final loss {ours:.6g}, controls {min(known):.6g} to {max(known):.6g}"
         measures: dict[str, str | int | float | bool | None] = {
-            "final_loss": ours,
-            "band_low": low,
-            "band_high": high,
+            "final_loss": band.loss,
+            "band_low": band.low,
+            "band_high": band.high,
         }
-        if low <= ours <= high:
-            return _verdict(
-                self.trial,
-                Status.PASS,
-                None,
-                f"the ledger is exact and the result within the controls' band: {words}",
-                (),
-                measures,
-            )
-        return _verdict(self.trial, Status.UNKNOWN, "outside-band", words, (), measures)
+        if not band.holds:
+            return _verdict(self.trial, Status.UNKNOWN, "outside-band", band.words, (), measures)
+        words = f"the ledger is exact and the result within the controls' band: {band.words}"
+        return _verdict(self.trial, Status.PASS, None, words, (), measures)
 
     def _judge_batches(self) -> Verdict:
         part = self.reference.part
@@ -427,14 +353,3 @@ class _Trial:
             refs,
             {"restores": len(restores)},
         )
-
-
-def _final_loss(analysis: Analysis) -> float | None:
-    """Return the mean loss of the last steps of the lineage."""
-    if not analysis.lineage.parts:
-        return None
-    part = analysis.lineage.parts[-1]
-    rows = part.segment.rows[-_BAND_STEPS:]
-    losses = [part.claims.ledger.loss(row) for row in rows]
-    known = [loss for loss in losses if loss is not None]
-    return sum(known) / len(known) if known and len(known) == len(losses) else None

@@ -49,6 +49,9 @@ def _judge(evidence: Evidence, trial: Analysis, most: float) -> Verdict:
     if final is None or final.fact.phase != "Succeeded":
         words = "the workflow did not succeed, so its compute compares with nothing: see outcome"
         return unknown(_NAME, _EXPECTATION, trial.name, "no-final-state", words)
+    if trial.final_step is not None and 0 < trial.lineage.last_step < trial.final_step:
+        words = f"training ended at step {trial.lineage.last_step}: half the work costs half"
+        return unknown(_NAME, _EXPECTATION, trial.name, "training-ended-early", words)
     waste = waste_of(trial, evidence.controls)
     if waste is None or trial.usage is None:
         words = "the start or end of a pod is not known"

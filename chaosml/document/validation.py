@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import re
 import types
 import typing
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -118,9 +119,13 @@ def salvage(
 
 
 def _remove(value: Any, loc: Loc) -> None:
-    for item in loc[:-1]:
-        value = value[item] if isinstance(value, list) else value.get(item, {})
-    value.pop(loc[-1], None)
+    """Remove what is at a place; there may be nothing left, nor around it."""
+    *around, last = loc
+    for item in around:
+        value = value.get(item) if isinstance(value, dict) else value[item]
+        if value is None:
+            return
+    value.pop(last, None)
 
 
 def name_path(loc: Sequence[str | int]) -> str:
@@ -214,9 +219,10 @@ def _is_model(annotation: Any) -> bool:
 
 
 def _choose(annotation: Any, tag: str | int) -> type[BaseModel] | None:
-    """Return the model that a union's tag names."""
+    """Return the model that a union's tag names: `Between`, `function-after[…, Between]`."""
+    words = re.findall(r"\w+", str(tag))
     for member in _members(annotation):
-        if _is_model(member) and member.__name__ == tag:
+        if _is_model(member) and member.__name__ in words:
             return typing.cast("type[BaseModel]", member)
     return None
 

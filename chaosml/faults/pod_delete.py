@@ -14,7 +14,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from chaosml.faults.script import Delete, Scene, Script
-from chaosml.scenario.model import Duration
+from chaosml.scenario.model import Boolean, Duration
 from chaosml.substrates.protocol import DeletesPods
 from chaosml.workflow.views import View, WayToDie, legal_views
 
@@ -28,7 +28,7 @@ class PodDeleteOptions(BaseModel):
 
     grace_period: Annotated[Duration | None, Field(alias="grace-period")] = None
     """Instead of the pod's own `terminationGracePeriodSeconds`."""
-    force: bool = False
+    force: Boolean = False
     """Without a grace period, as `kubectl delete --force --grace-period=0`."""
 
 

@@ -38,7 +38,7 @@ from chaosml.faults.script import (
     Until,
     Withdraw,
 )
-from chaosml.scenario.model import Duration
+from chaosml.scenario.model import Boolean, Duration
 from chaosml.substrates.protocol import DrainsNodes, EvictsPods, StopsNodes
 from chaosml.workflow.views import View, WayToDie, legal_views
 
@@ -59,7 +59,7 @@ class SpotReclaimOptions(BaseModel):
     reaction: Literal["drain", "none"] = "drain"
     capacity_returns_after: Annotated[Duration | None, Field(alias="capacity-returns-after")] = None
     """When a fresh node joins; default: never, the other nodes must do."""
-    false_alarm: Annotated[bool, Field(alias="false-alarm")] = False
+    false_alarm: Annotated[Boolean, Field(alias="false-alarm")] = False
 
     @model_validator(mode="after")
     def _check(self) -> SpotReclaimOptions:

@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from chaosml import probe
 from chaosml.reference import dataset, evaluate
 from chaosml.reference.bucket import client
+from chaosml.reference.pace import Pace
 from chaosml.reference.trainer import Trainer
 
 __all__ = ["Store", "Training", "main"]
@@ -93,11 +94,11 @@ class Training:
         """Train from the checkpoint, if there is one, to the end."""
         signal.signal(signal.SIGTERM, self._on_sigterm)
         self._load()
+        pace = Pace(self._arguments.pace_ms / 1000)
         while self._trainer.step < self._arguments.steps:
-            started = time.monotonic()
+            pace.wait()
             outcome = self._trainer.advance()
             digest = probe.digest(self._weights())
-            time.sleep(max(0.0, self._arguments.pace_ms / 1000 - (time.monotonic() - started)))
             probe.step(outcome.step, batch=outcome.batch, loss=outcome.loss, state=digest)
             if outcome.step % self._arguments.checkpoint_every == 0:
                 self._save()

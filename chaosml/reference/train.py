@@ -8,7 +8,6 @@ exit code of 0 would tell the orchestrator that the model is trained.
 from __future__ import annotations
 
 import argparse
-import time
 from dataclasses import dataclass
 
 import numpy
@@ -19,6 +18,7 @@ from chaosml.reference.bucket import Bucket
 from chaosml.reference.checkpoints import Checkpoints
 from chaosml.reference.identity import Identity
 from chaosml.reference.interruption import Interruption
+from chaosml.reference.pace import Pace
 from chaosml.reference.program import (
     TERMINATED,
     EndedError,
@@ -59,6 +59,7 @@ class Training:
         self._settings = settings
         self._interruption = interruption
         self._checkpoints = Checkpoints(bucket, identity)
+        self._pace = Pace(settings.pace_s)
 
     def run(self) -> None:
         """Do what is left to do.
@@ -109,10 +110,9 @@ class Training:
         return trainer
 
     def _advance(self, trainer: Trainer) -> None:
-        started = time.monotonic()
+        self._pace.wait()
         outcome = trainer.advance()
         state = probe.digest(trainer.state(self._settings.omit))
-        time.sleep(max(0.0, self._settings.pace_s - (time.monotonic() - started)))
         probe.step(outcome.step, batch=outcome.batch, loss=outcome.loss, state=state)
 
     def _save(self, trainer: Trainer) -> None:

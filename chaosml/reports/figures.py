@@ -45,6 +45,13 @@ MTTR_PARTS = {
 NONE = "–"  # noqa: RUF001 - a dash as people set it
 """Shown for what does not apply or was not measured."""
 
+_WORST: Mapping[str, Callable[[float], str]] = {
+    "mttr_s": duration,
+    "lost_steps": steps,
+    "waste": share,
+}
+"""Measures of verdicts whose largest says how near to its limit an expectation came."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -85,8 +92,8 @@ class Finding:
 
     @property
     def lead(self) -> Verdict:
-        """The verdict that says it best: of the first execution, else of the whole run."""
-        return next((one for one in self.verdicts if one.execution is not None), self.verdicts[0])
+        """The verdict that says it best: of one execution rather than of the run, with evidence."""
+        return max(self.verdicts, key=lambda one: (one.execution is not None, bool(one.evidence)))
 
     @property
     def executions(self) -> tuple[str, ...]:
@@ -111,7 +118,7 @@ def _row(judgement: Judgement, execution: ExecutionSummary) -> Row:
     views = [one.observed_view for one in receipts if one.observed_view is not None]
     return Row(
         execution=execution.execution,
-        case="undisturbed" if execution.case is None else printable(execution.case),
+        case=printable(execution.case or NONE),
         place=printable(", ".join(dict.fromkeys(places))) or NONE,
         view=printable(", ".join(dict.fromkeys(views))) or NONE,
         result=printable(execution.phase or "did not end"),
@@ -129,10 +136,13 @@ def _row(judgement: Judgement, execution: ExecutionSummary) -> Row:
 
 
 def _measure(measures: Mapping[str, Measure], name: str, write: Callable[[float], str]) -> str:
+    value = _number(measures, name)
+    return NONE if value is None else write(value)
+
+
+def _number(measures: Mapping[str, Measure], name: str) -> float | None:
     value = measures.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return NONE
-    return write(value)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _status(judgement: Judgement, execution: ExecutionSummary) -> str:
@@ -172,7 +182,12 @@ def _words(verdicts: list[Verdict]) -> str:
     held = sum(verdict.status is Status.PASS for verdict in verdicts)
     words = f"held in {held} of {count(len(verdicts), 'execution')}"
     open_ = sum(verdict.status is Status.UNKNOWN for verdict in verdicts)
-    return words + (f", unknown in {open_}" if open_ else "")
+    words += f", unknown in {open_}" if open_ else ""
+    for name, write in _WORST.items():
+        measured = [value for one in verdicts if (value := _number(one.measures, name)) is not None]
+        if measured:
+            words += f"; at most {write(max(measured))}"
+    return words
 
 
 def findings(judgement: Judgement) -> list[Finding]:

@@ -5,10 +5,7 @@ The verdict comes first and last: first for who scrolls up, last for who does no
 
 from __future__ import annotations
 
-import os
 import pathlib
-from collections.abc import Iterable
-from typing import TextIO
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -17,29 +14,38 @@ from rich.text import Text
 
 from chaosml.document import display_path
 from chaosml.reports import figures
-from chaosml.reports.figures import Finding, Row
+from chaosml.reports.figures import Finding
+from chaosml.reports.layout import sheet, without_padding
 from chaosml.reports.wording import place, printable, printable_lines
 from chaosml.verdict import Judgement
 
-__all__ = ["render", "screen"]
+__all__ = ["render"]
 
 _COLORS = {"PASS": "green", "FAIL": "bold red", "UNKNOWN": "yellow", figures.INVALID: "yellow"}
-_PIPED_WIDTH = 100
-_WIDTH_MAX = 140
-_WIDE = 100
-"""Columns from which on the parts of a recovery have room in the table."""
+_NARROW, _WIDE = 72, 100
+"""Columns of a screen below which the least is shown, and from which on everything is."""
+_COLUMNS = {
+    "execution": "execution",
+    "case": "case",
+    "place": "struck at",
+    "view": "seen as",
+    "mttr": ">MTTR",
+    "lost_steps": ">lost",
+    "waste": ">waste",
+    "status": "verdict",
+}
+"""Fields of a row with the names of their columns."""
+_WIDE_COLUMNS = {
+    **dict(list(_COLUMNS.items())[:4]),
+    "result": "workflow",
+    "wall": ">wall",
+    **dict(list(_COLUMNS.items())[4:]),
+}
+_NARROW_COLUMNS = {name: _COLUMNS[name] for name in ("execution", "case", "mttr", "status")}
 _EVIDENCE_MAX = 5
 _DETAIL_LINES_MAX = 12
-_LABEL_WIDTH = 9
-
-
-def screen(stream: TextIO) -> Console:
-    """Return a console on a stream, with columns that suit a reader or a file."""
-    console = Console(file=stream, highlight=False, markup=False, emoji=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = _PIPED_WIDTH
-    console.width = min(console.width, _WIDTH_MAX)
-    return console
+_LABEL_WIDTH = 8
+_INDENT = "  "
 
 
 def render(judgement: Judgement, directory: pathlib.Path, console: Console) -> str:
@@ -49,28 +55,31 @@ def render(judgement: Judgement, directory: pathlib.Path, console: Console) -> s
         console.print(_title(judgement))
         console.print()
         console.print(_executions(judgement, console.width))
+        if console.width >= _NARROW and any(row.parts for row in figures.rows(judgement)):
+            console.print()
+            console.print(_recovery(judgement))
         console.print()
         console.print(_expectations(judgement))
         for finding in figures.findings(judgement):
             console.print()
-            console.print(_finding_title(finding))
-            console.print(_finding(finding, shown))
+            _print_finding(console, finding, shown)
         console.print()
         console.print(_coverage(judgement))
-        _print_whole(console, _label("report"), f"{shown}/summary.md")
-        _print_whole(console, _label("replay"), printable(judgement.replay))
+        _print_whole(console, "report", f"{shown}/summary.md")
+        _print_whole(console, "replay", printable_lines(judgement.replay))
         console.print()
         console.print(_last_line(judgement))
-    return capture.get()
+    return without_padding(capture.get(), console)
 
 
-def _print_whole(console: Console, label: Text, line: str) -> None:
+def _print_whole(console: Console, label: str, line: str, indent: str = "") -> None:
     """Print a path or command in one piece, however narrow the screen is, so it can be copied."""
-    console.print(label.append(line), no_wrap=True, overflow="ignore", crop=False)
+    whole = Text(indent).append_text(_label(label)).append(line)
+    console.print(whole, no_wrap=True, overflow="ignore", crop=False)
 
 
 def _label(name: str) -> Text:
-    return Text(f"{name:<{_LABEL_WIDTH}} ", style="dim")
+    return Text.assemble((f"{name:<{_LABEL_WIDTH}}", "dim"), " ")
 
 
 def _status(name: str) -> Text:
@@ -78,11 +87,12 @@ def _status(name: str) -> Text:
 
 
 def _title(judgement: Judgement) -> Text:
+    name = judgement.status.value
     about = (
         f"{judgement.scenario}: {judgement.pipeline} on {judgement.substrate}, "
         f"seed {judgement.seed}, run {judgement.run}"
     )
-    return Text(printable(about), style="bold")
+    return Text.assemble((name, _COLORS[name]), ("  " + printable(about), "bold"))
 
 
 def _last_line(judgement: Judgement) -> Text:
@@ -91,30 +101,22 @@ def _last_line(judgement: Judgement) -> Text:
 
 
 def _executions(judgement: Judgement, width: int) -> Table:
-    rows = figures.rows(judgement)
-    wide = width >= _WIDE and any(row.parts for row in rows)
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column("execution", no_wrap=True)
-    table.add_column("case", overflow="fold")
-    table.add_column("struck at", overflow="fold")
-    table.add_column("seen as", overflow="fold")
-    table.add_column("wall", justify="right", no_wrap=True)
-    table.add_column("MTTR", justify="right", no_wrap=True)
-    if wide:
-        table.add_column("made of", overflow="fold")
-    table.add_column("lost", justify="right", no_wrap=True)
-    table.add_column("waste", justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    for row in rows:
-        table.add_row(*_cells(row, wide=wide))
+    columns = _NARROW_COLUMNS if width < _NARROW else _WIDE_COLUMNS if width >= _WIDE else _COLUMNS
+    table = sheet(*columns.values())
+    for row in figures.rows(judgement):
+        cells = [str(getattr(row, name)) for name in columns]
+        table.add_row(*cells[:-1], _status(row.status))
     return table
 
 
-def _cells(row: Row, *, wide: bool) -> Iterable[RenderableType]:
-    yield from (row.execution, row.case, row.place, row.view, row.wall, row.mttr)
-    if wide:
-        yield " + ".join(f"{name} {value}" for name, value in row.parts.items())
-    yield from (row.lost_steps, row.waste, _status(row.status))
+def _recovery(judgement: Judgement) -> Table:
+    names = list(figures.MTTR_PARTS.values())
+    table = sheet("recovery", *(f">{name}" for name in names), ">MTTR")
+    for row in figures.rows(judgement):
+        if row.parts:
+            parts = (row.parts.get(name, figures.NONE) for name in names)
+            table.add_row(row.execution, *parts, row.mttr)
+    return table
 
 
 def _expectations(judgement: Judgement) -> Table:
@@ -127,6 +129,26 @@ def _expectations(judgement: Judgement) -> Table:
     return table
 
 
+def _print_finding(console: Console, finding: Finding, directory: str) -> None:
+    lead = finding.lead
+    console.print(_finding_title(finding))
+    console.print(_indented(Text(printable(lead.message))))
+    if finding.evidence:
+        console.print(_indented(_evidence(finding)))
+        _print_whole(console, "open", f"{directory}/{place(finding.evidence[0])}", _INDENT)
+    if lead.advice is not None:
+        advice = Table.grid()
+        advice.add_row(_label("advice"), Text(printable(lead.advice)))
+        console.print(_indented(advice))
+    if lead.details is not None:
+        lines = printable_lines(lead.details).splitlines()[-_DETAIL_LINES_MAX:]
+        console.print(_indented(_indented(Text("\n".join(lines), style="dim"))))
+
+
+def _indented(part: RenderableType) -> Padding:
+    return Padding(part, (0, 0, 0, len(_INDENT)))
+
+
 def _finding_title(finding: Finding) -> Text:
     title = Text.assemble(
         (finding.status.value, _COLORS[finding.status.value]),
@@ -136,35 +158,25 @@ def _finding_title(finding: Finding) -> Text:
     return title.append(f"  {where}", style="dim") if where else title
 
 
-def _finding(finding: Finding, directory: str) -> Group:
-    lead = finding.lead
-    parts: list[RenderableType] = [Text(printable(lead.message))]
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True, style="dim")
-    table.add_column(overflow="fold")
+def _evidence(finding: Finding) -> Table:
+    table = Table.grid()
     shown = finding.evidence[:_EVIDENCE_MAX]
     for number, event in enumerate(shown):
-        label = "evidence" if number == 0 else ""
         words = Text.assemble((place(event), "cyan"), f"  {printable(event.says)}")
-        table.add_row(label, words)
+        table.add_row(_label("" if number else "evidence"), words)
     if len(finding.evidence) > len(shown):
-        table.add_row("", f"and {len(finding.evidence) - len(shown)} more, see summary.md")
-    if lead.advice is not None:
-        table.add_row("advice", Text(printable(lead.advice)))
-    parts.append(table)
-    if finding.evidence:
-        path = f"{directory}/{place(finding.evidence[0])}"
-        parts.append(Text("open      ", style="dim", no_wrap=True, overflow="ignore").append(path))
-    if lead.details is not None:
-        lines = printable_lines(lead.details).splitlines()[-_DETAIL_LINES_MAX:]
-        parts.append(Padding(Text("\n".join(lines), style="dim"), (0, 0, 0, 2)))
-    return Group(*(Padding(part, (0, 0, 0, 2)) for part in parts))
+        more = len(finding.evidence) - len(shown)
+        table.add_row(_label(""), Text(f"and {more} more, see summary.md", style="dim"))
+    return table
 
 
 def _coverage(judgement: Judgement) -> Group:
     shown = _label("coverage").append(figures.coverage_words(judgement))
+    reasons: dict[str, list[str]] = {}
+    for case, why in judgement.coverage.missing.items():
+        reasons.setdefault(why, []).append(case)
     missing = [
-        Padding(Text(printable(f"{case} is missing: {why}"), style="yellow"), (0, 0, 0, 10))
-        for case, why in judgement.coverage.missing.items()
+        Text(printable(f"missing {', '.join(cases)}: {why}"), style="yellow")
+        for why, cases in reasons.items()
     ]
-    return Group(shown, *missing)
+    return Group(shown, *(Padding(line, (0, 0, 0, _LABEL_WIDTH + 1)) for line in missing))

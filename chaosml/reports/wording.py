@@ -51,8 +51,10 @@ def duration(seconds: float) -> str:
     if whole < _MINUTE_S:
         return f"{whole} s"
     if whole < _HOUR_S:
-        return f"{whole // _MINUTE_S} min {whole % _MINUTE_S:02d} s"
-    return f"{whole // _HOUR_S} h {whole % _HOUR_S // _MINUTE_S:02d} min"
+        minutes, rest = divmod(whole, _MINUTE_S)
+        return f"{minutes} min {rest:02d} s" if rest else f"{minutes} min"
+    hours, rest = divmod(whole // _MINUTE_S, _MINUTE_S)
+    return f"{hours} h {rest:02d} min" if rest else f"{hours} h"
 
 
 def share(value: float) -> str:

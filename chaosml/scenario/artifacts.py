@@ -19,18 +19,17 @@ _PARAMETER = re.compile(r"\{\{\s*(?:workflow\.)?parameters\.([^\s{}]+)\s*\}\}")
 
 def check_artifacts(parts: Parts, examined: Examination | None) -> Iterator[Problem]:
     """Yield what is wrong with `pipeline.artifacts` and `pipeline.registry`."""
-    if parts.pipeline is None:
-        return
-    for index, artifact in enumerate(parts.pipeline.artifacts):
+    for index, artifact in parts.artifacts.items():
         yield from _check_artifact(parts, ("pipeline", "artifacts", index), artifact)
         yield from _check_final_step(
             parts, ("pipeline", "artifacts", index, "final-step"), artifact, examined
         )
-    if parts.pipeline.registry is not None:
+    registry = parts.document.get(("pipeline", "registry"))
+    if isinstance(registry, str):
         try:
-            re.compile(parts.pipeline.registry)
+            re.compile(registry)
         except re.error as error:
-            message = f'registry: "{parts.pipeline.registry}" is no regular expression: {error}'
+            message = f'registry: "{registry}" is no regular expression: {error}'
             yield parts.document.problem(("pipeline", "registry"), message)
 
 
@@ -115,10 +114,9 @@ def _declared(examined: Examination | None) -> dict[str, str | None] | None:
 
 def _fill(source: str, parts: Parts, examined: Examination | None) -> str | None:
     """Return a final step with its parameters put in; None where one is not known."""
-    given = dict(_declared(examined) or {})
-    if parts.pipeline is not None:
-        given |= parts.pipeline.parameters
-    values = {name: value for name, value in given.items() if value is not None}
+    raw = parts.document.get(("pipeline", "parameters"))
+    given = {**(_declared(examined) or {}), **(raw if isinstance(raw, dict) else {})}
+    values = {name: value for name, value in given.items() if isinstance(value, str)}
     if any(name not in values for name in _PARAMETER.findall(source)):
         return None
     return _PARAMETER.sub(lambda found: values[found.group(1)], source).strip()
@@ -126,8 +124,6 @@ def _fill(source: str, parts: Parts, examined: Examination | None) -> str | None
 
 def find_final_step(parts: Parts, examined: Examination | None) -> int | None:
     """Return the last step that any artifact must hold; None where none says it."""
-    if parts.pipeline is None:
-        return None
-    sources = [artifact.final_step for artifact in parts.pipeline.artifacts]
+    sources = [artifact.final_step for artifact in parts.artifacts.values()]
     filled = [_fill(source, parts, examined) for source in sources if source is not None]
     return max((int(text) for text in filled if text and text.isdecimal()), default=None)

@@ -26,26 +26,27 @@ def check_faults(
     examined: Examination | None,
     catalogue: Mapping[str, type[BaseModel]],
     legal: Legal | None,
-) -> tuple[dict[str, BaseModel], list[Problem]]:
-    """Return the options of every sound fault by its name, and what is wrong with the others."""
-    options: dict[str, BaseModel] = {}
+) -> tuple[dict[int, BaseModel], list[Problem]]:
+    """Return the sound options by the position of the fault, and everything that is wrong."""
+    options: dict[int, BaseModel] = {}
     problems = [*_check_names(parts), *_check_kinds(parts, catalogue)]
     final_step = find_final_step(parts, examined)
-    for index, fault in parts.faults.items():
+    for index in range(parts.fault_count):
         at: Loc = ("faults", index)
-        problems += _check_place(parts, at, fault, final_step)
-        problems += _check_target(parts, at, fault, examined)
-        model = catalogue.get(fault.inject)
-        if model is None:
-            continue
-        chosen, found = attempt(parts.document, model, (*at, "with"))
-        problems += found
-        if chosen is not None:
-            options[fault.name] = chosen
-            if legal is not None and examined is not None:
-                has_outputs = examined.outline.has_file_outputs(fault.target.task)
-                views = legal(fault.inject, chosen, has_outputs)
-                problems += _check_views(parts, at, fault, views)
+        problems += _check_target(parts, (*at, "target", "task"), examined)
+        model = catalogue.get(str(parts.document.get((*at, "inject"))))
+        if model is not None:
+            chosen, found = attempt(parts.document, model, (*at, "with"))
+            problems += found
+            if chosen is not None:
+                options[index] = chosen
+    for index, fault in parts.faults.items():
+        problems += _check_place(parts, ("faults", index), fault, final_step)
+        chosen = options.get(index)
+        if chosen is not None and legal is not None and examined is not None:
+            has_outputs = examined.outline.has_file_outputs(fault.target.task)
+            views = legal(fault.inject, chosen, has_outputs)
+            problems += _check_views(parts, ("faults", index), fault, views)
     return options, problems
 
 
@@ -71,12 +72,11 @@ def _check_kinds(parts: Parts, catalogue: Mapping[str, type[BaseModel]]) -> Iter
             yield parts.document.problem(at, message)
 
 
-def _check_target(
-    parts: Parts, at: Loc, fault: Fault, examined: Examination | None
-) -> Iterator[Problem]:
-    if examined is not None and fault.target.task not in examined.outline.pod_tasks():
-        message = f"target.task: {describe_unknown_task(examined, fault.target.task)}"
-        yield parts.document.problem((*at, "target", "task"), message)
+def _check_target(parts: Parts, at: Loc, examined: Examination | None) -> Iterator[Problem]:
+    task = parts.document.get(at)
+    if isinstance(task, str) and examined is not None and task not in examined.outline.pod_tasks():
+        message = f"target.task: {describe_unknown_task(examined, task)}"
+        yield parts.document.problem(at, message)
 
 
 def _check_place(parts: Parts, at: Loc, fault: Fault, final_step: int | None) -> Iterator[Problem]:

@@ -91,7 +91,7 @@ def load(
         text=_text(document),
         set_values=values,
         workflow=workflow_load.settle(examined, _constant(scenario.pipeline.parameters)),
-        options=options,
+        options={fault.name: options[index] for index, fault in enumerate(scenario.faults)},
     )
 
 
@@ -126,7 +126,7 @@ def _examine_workflow(
 def _count_cases(
     parts: Parts,
     examined: Examination | None,
-    options: Mapping[str, BaseModel],
+    options: Mapping[int, BaseModel],
     legal: Callable[[str, Any, bool], tuple[str, ...]] | None,
 ) -> int | None:
     """Return the number of trials: as given, or one for every case; None where not known."""
@@ -135,11 +135,11 @@ def _count_cases(
     if legal is None or examined is None or len(parts.faults) != parts.fault_count:
         return None
     count = 0
-    for fault in parts.faults.values():
-        if fault.name not in options:
+    for index, fault in parts.faults.items():
+        if index not in options:
             return None
         has_outputs = examined.outline.has_file_outputs(fault.target.task)
-        views = legal(fault.inject, options[fault.name], has_outputs)
+        views = legal(fault.inject, options[index], has_outputs)
         chosen = [view for view in views if fault.views is None or view in fault.views]
         count += max(1, len(chosen))
     return count

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from chaosml.document import Document, salvage
+from chaosml.document import Document, Loc, salvage
 from chaosml.scenario.model import (
+    Artifact,
     Duration,
     Embedded,
     Expectations,
@@ -23,6 +24,10 @@ from chaosml.scenario.model import (
 )
 
 __all__ = ["Numbers", "Parts", "take_parts"]
+
+
+_M = TypeVar("_M", bound=BaseModel)
+_EXPECTATIONS = tuple(field.alias or name for name, field in Expectations.model_fields.items())
 
 
 class Numbers(BaseModel):
@@ -40,6 +45,9 @@ class Parts:
 
     document: Document
     pipeline: Pipeline | None
+    """Without `parameters` and `artifacts` where these are wrong."""
+    artifacts: Mapping[int, Artifact]
+    """By position."""
     faults: Mapping[int, Fault]
     """By position."""
     fault_count: int
@@ -68,18 +76,26 @@ class Parts:
 def take_parts(document: Document) -> Parts:
     """Take from a document whatever is sound."""
     raw = document.get(("faults",))
-    count = len(raw) if isinstance(raw, list) else 0
-    faults: dict[int, Fault] = {}
-    for index in range(count):
-        fault = salvage(document, Fault, ("faults", index))
-        if fault is not None:
-            faults[index] = fault
     return Parts(
         document=document,
-        pipeline=salvage(document, Pipeline, ("pipeline",)),
-        faults=faults,
-        fault_count=count,
+        pipeline=salvage(
+            document, Pipeline, ("pipeline",), expendable=[("parameters",), ("artifacts",)]
+        ),
+        artifacts=_salvage_entries(document, Artifact, ("pipeline", "artifacts")),
+        faults=_salvage_entries(document, Fault, ("faults",)),
+        fault_count=len(raw) if isinstance(raw, list) else 0,
         numbers=salvage(document, Numbers),
-        expect=salvage(document, Expectations, ("expect",)),
+        expect=salvage(
+            document, Expectations, ("expect",), expendable=[(key,) for key in _EXPECTATIONS]
+        ),
         embedded=salvage(document, Embedded, ("embedded",)),
     )
+
+
+def _salvage_entries(document: Document, model: type[_M], at: Loc) -> dict[int, _M]:
+    raw = document.get(at)
+    found = {
+        index: salvage(document, model, (*at, index))
+        for index in range(len(raw) if isinstance(raw, list) else 0)
+    }
+    return {index: entry for index, entry in found.items() if entry is not None}

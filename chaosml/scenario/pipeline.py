@@ -12,12 +12,11 @@ from chaosml.errors import Problem
 from chaosml.scenario.parts import Parts
 from chaosml.workflow.load import Examination
 
-__all__ = ["check_environment", "check_pipeline", "describe_unknown_task", "git_commit_tag"]
+__all__ = ["check_environment", "check_pipeline", "describe_unknown_task"]
 
 _TAG = re.compile(r"\{\{\s*(.*?)\s*\}\}")
-git_commit_tag = "git.commit"
-"""In `pipeline.parameters`, `{{git.commit}}` is the commit of the checkout."""
-_TAGS = (git_commit_tag, "workflow.name", "workflow.namespace", "workflow.uid")
+_TAGS = ("git.commit", "workflow.name", "workflow.namespace", "workflow.uid")
+"""What values of `pipeline.parameters` may name; `git.commit` is the commit of the checkout."""
 
 
 def check_pipeline(parts: Parts, examined: Examination | None) -> Iterator[Problem]:

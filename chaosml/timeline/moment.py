@@ -10,7 +10,7 @@ import enum
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-__all__ = ["Moment", "Order", "Seen", "Span", "order", "passed"]
+__all__ = ["Moment", "Order", "Seen", "Span", "order", "overlap", "passed"]
 
 _NS_PER_S = 1e9
 
@@ -74,9 +74,9 @@ class Span:
         """Return the two one after the other."""
         return Span(self.low_s + other.low_s, self.high_s + other.high_s)
 
-    def minus_s(self, seconds: float) -> Span:
-        """Return the span without `seconds` of it, never below zero."""
-        return Span(max(0.0, self.low_s - seconds), max(0.0, self.high_s - seconds))
+    def minus(self, other: Span) -> Span:
+        """Return the span without a part of it, never below zero."""
+        return Span(max(0.0, self.low_s - other.high_s), max(0.0, self.high_s - other.low_s))
 
 
 def passed(start: Moment, end: Moment) -> Span:
@@ -84,4 +84,22 @@ def passed(start: Moment, end: Moment) -> Span:
     return Span(
         max(0, end.earliest_ns - start.latest_ns) / _NS_PER_S,
         max(0, end.latest_ns - start.earliest_ns) / _NS_PER_S,
+    )
+
+
+def overlap(first: tuple[Moment, Moment], second: tuple[Moment, Moment]) -> Span:
+    """Return for how long two stretches of time went on together."""
+    return Span(
+        max(
+            0,
+            min(first[1].earliest_ns, second[1].earliest_ns)
+            - max(first[0].latest_ns, second[0].latest_ns),
+        )
+        / _NS_PER_S,
+        max(
+            0,
+            min(first[1].latest_ns, second[1].latest_ns)
+            - max(first[0].earliest_ns, second[0].earliest_ns),
+        )
+        / _NS_PER_S,
     )

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chaosml.timeline.model import TERMINAL, Claims, Pod, Timeline
-from chaosml.timeline.moment import Moment, Span, passed
+from chaosml.timeline.moment import Moment, Span, overlap, passed
 from chaosml.timeline.strikes import Strike, strikes
 
 __all__ = ["Outage", "find_outages"]
@@ -48,7 +48,7 @@ class Outage:
     """When progress was certainly regained."""
     recovered_from: Moment | None
     """The earliest moment at which it may have been regained."""
-    held_s: float
+    held: Span
     """Time in which the harness itself held pods, inside the outage."""
     waiting_s: float
     """Time in which a pod waited for capacity, inside the outage."""
@@ -61,7 +61,7 @@ class Outage:
         whole = Span(
             passed(self.began, self.recovered_from).low_s, passed(self.began, self.recovered).high_s
         )
-        return whole.minus_s(self.held_s)
+        return whole.minus(self.held)
 
     @property
     def lost_steps(self) -> int | None:
@@ -85,7 +85,7 @@ class Outage:
             stop = clock if end is None else min(max(clock, _middle(end)), final)
             parts[name] = (stop - clock) / _NS_PER_S
             clock = stop
-        parts["catch_up_s"] = max(0.0, parts["catch_up_s"] - self.held_s)
+        parts["catch_up_s"] = max(0.0, parts["catch_up_s"] - self.held.middle_s)
         return parts
 
 
@@ -114,7 +114,7 @@ def find_outages(timeline: Timeline, final_step: int | None) -> list[Outage]:
 def _was_idle(timeline: Timeline, strike: Strike) -> bool:
     """Whether the pod had ended its work before it was struck: nothing was lost."""
     claims = timeline.claims.get(strike.pod.uid)
-    if claims is not None and any(done.at.is_before(strike.at) for done in claims.done):
+    if claims is not None and any(not done.at.is_after(strike.at) for done in claims.done):
         return True
     return strike.pod.started is None and strike.pod.exited is None
 
@@ -136,7 +136,7 @@ def _merge(timeline: Timeline, first: Outage, second: Outage) -> Outage:
         restored=second.restored,
         recovered=second.recovered,
         recovered_from=second.recovered_from,
-        held_s=_held(timeline, first.began, second.recovered),
+        held=_held(timeline, first.began, second.recovered),
         waiting_s=first.waiting_s + second.waiting_s,
     )
 
@@ -168,7 +168,7 @@ def _outage_of(timeline: Timeline, strike: Strike, final_step: int | None) -> Ou
         restored=None if restored is None else restored[1],
         recovered=late,
         recovered_from=early,
-        held_s=_held(timeline, strike.at, late),
+        held=_held(timeline, strike.at, late),
         waiting_s=_waited(timeline, strike.at, next_pod),
     )
 
@@ -221,8 +221,12 @@ def _recovery(
 ) -> tuple[Moment | None, Moment | None]:
     """Return the earliest and the latest moment at which progress was regained."""
     trains = any(_last_step(timeline, pod) for pod in timeline.pods_of(task))
-    completion = _completion(timeline, task, strike, by_struck=not trains)
-    if not trains or (final_step is not None and mark >= final_step):
+    is_final = final_step is not None and mark >= final_step
+    ended_well = is_final and bool(
+        timeline.claims[strike.pod.uid].done if strike.pod.uid in timeline.claims else ()
+    )
+    completion = _completion(timeline, task, strike, by_struck=not trains or ended_well)
+    if not trains or is_final:
         return completion, completion
     first = _first_beyond(timeline, after, mark)
     if first is None:
@@ -248,8 +252,7 @@ def _completion(timeline: Timeline, task: str, strike: Strike, *, by_struck: boo
         timeline: The execution.
         task: The task.
         strike: What interrupted it.
-        by_struck: Whether the struck pod may have completed it, as one does that has no steps
-            and ends its work within the grace period.
+        by_struck: Whether the struck pod may have completed it within its grace period.
     """
     again = [pod for pod in timeline.pods_of(task) if pod.attempt == strike.pod.attempt]
     for seen in timeline.tasks:
@@ -266,16 +269,13 @@ def _completion(timeline: Timeline, task: str, strike: Strike, *, by_struck: boo
     return None
 
 
-def _held(timeline: Timeline, start: Moment, end: Moment | None) -> float:
-    """Return the seconds between two moments in which the harness held a pod."""
-    if end is None:
-        return 0.0
-    total = 0
+def _held(timeline: Timeline, start: Moment, end: Moment | None) -> Span:
+    """Return the time between two moments in which the harness held a pod."""
+    total = Span(0.0, 0.0)
     for hold in timeline.holds:
-        if hold.started is not None and hold.ended is not None:
-            low = max(hold.started.at.latest_ns, start.latest_ns)
-            total += max(0, min(hold.ended.at.earliest_ns, end.earliest_ns) - low)
-    return total / _NS_PER_S
+        if end is not None and hold.started is not None and hold.ended is not None:
+            total = total.plus(overlap((hold.started.at, hold.ended.at), (start, end)))
+    return total
 
 
 def _waited(timeline: Timeline, start: Moment, next_pod: Pod | None) -> float:

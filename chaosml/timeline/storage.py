@@ -83,23 +83,21 @@ class Storage:
 
     @cached_property
     def writes(self) -> list[Seen[Request]]:
-        """Writes that reached the store, in order of time."""
-        found = [
+        """Writes that reached the store, in the order in which the gate answered them."""
+        return [
             seen
             for seen in self._timeline.requests
             if seen.fact.operation in WRITES and was_stored(seen.fact)
         ]
-        return sorted(found, key=lambda seen: (seen.at.latest_ns, seen.number))
 
     @cached_property
     def reads(self) -> list[Seen[Request]]:
-        """Objects that were handed out, in order of time."""
-        found = [
+        """Objects that were handed out, in the order in which the gate answered."""
+        return [
             seen
             for seen in self._timeline.requests
             if seen.fact.operation in READS and seen.fact.status in (200, 206)
         ]
-        return sorted(found, key=lambda seen: (seen.at.latest_ns, seen.number))
 
     @cached_property
     def versions(self) -> list[Version]:
@@ -245,8 +243,6 @@ def objects_named(marker: Version) -> list[str]:
     return own[:1] or [value for name, value in named.items() if "parent" not in name]
 
 
-def _written(version: Version) -> tuple[bool, int, int]:
+def _written(version: Version) -> tuple[bool, int]:
     write = version.write
-    if write is None:
-        return (True, version.observed.number, 0)
-    return (False, write.at.latest_ns, write.number)
+    return (True, version.observed.number) if write is None else (False, write.number)

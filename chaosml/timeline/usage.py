@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from chaosml.timeline.ledger import Segment
 from chaosml.timeline.lineage import Lineage, Part
 from chaosml.timeline.model import Claims, Pod, Timeline
-from chaosml.timeline.moment import Moment, Span, passed
+from chaosml.timeline.moment import Moment, Span, overlap, passed
 
 __all__ = ["PARTS", "Usage", "measure_usage"]
 
@@ -53,28 +53,24 @@ def measure_usage(timeline: Timeline, lineage: Lineage) -> Usage | None:
             continue
         if pod.exited is None or pod.created is None:
             return None
-        held_s = _held_s(timeline, pod)
+        held = _held(timeline, pod.uid, pod.started.at, pod.exited.at)
         cpu = pod.created.fact.requested_cpu
-        alive = passed(pod.started.at, pod.exited.at).minus_s(held_s)
+        alive = passed(pod.started.at, pod.exited.at).minus(held)
         total = total.plus(Span(alive.low_s * cpu, alive.high_s * cpu))
-        for part, seconds in _split(timeline, lineage, pod, held_s).items():
+        for part, seconds in _split(timeline, lineage, pod, held.middle_s).items():
             cpu_seconds[part] += seconds * cpu
     whole = sum(cpu_seconds.values())
     shares = {part: cpu_seconds[part] / whole for part in PARTS} if whole > 0 else {}
     return Usage(total, shares)
 
 
-def _held_s(timeline: Timeline, pod: Pod) -> float:
+def _held(timeline: Timeline, uid: str, start: Moment, end: Moment) -> Span:
     """Return for how long the harness held the pod while it lived."""
-    total = 0.0
+    total = Span(0.0, 0.0)
     for hold in timeline.holds:
-        if hold.started is None or hold.started.fact.uid != pod.uid:
-            continue
-        ends = [moment.at for moment in (hold.ended, pod.exited) if moment is not None]
-        if ends:
-            total += passed(
-                hold.started.at, min(ends, key=lambda moment: moment.earliest_ns)
-            ).middle_s
+        if hold.started is not None and hold.started.fact.uid == uid:
+            stop = end if hold.ended is None else hold.ended.at
+            total = total.plus(overlap((hold.started.at, stop), (start, end)))
     return total
 
 

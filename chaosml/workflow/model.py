@@ -9,15 +9,26 @@ single object cannot know (names, references, cycles).
 
 from __future__ import annotations
 
-import json
-import re
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
-from chaosml.workflow import fields
+from chaosml.workflow.containers import (
+    Container,
+    ContainerBase,
+    EmptyDirVolume,
+    EnvVar,
+    EnvVarSource,
+    ExecAction,
+    FieldRef,
+    Lifecycle,
+    PreStop,
+    Resources,
+    Script,
+    SecretKeyRef,
+    VolumeMount,
+)
+from chaosml.workflow.objects import AnyString, ArgoObject, Boolean, Integer, IntOrString
 
 __all__ = [
     "Argument",
@@ -56,75 +67,10 @@ __all__ = [
 ]
 
 
-def _to_text(value: Any) -> Any:
-    """Write a scalar as Argo's `AnyString` reads it: the JSON text, strings as they are."""
-    if isinstance(value, bool | int | float):
-        return json.dumps(int(value) if isinstance(value, float) and value.is_integer() else value)
-    return value
-
-
-def _to_int_or_string(value: Any) -> Any:
-    if isinstance(value, float):
-        whole = f"{value:.0f}"
-        raise PydanticCustomError(
-            "int_or_string",
-            "Argo's IntOrString refuses the float {number}; write {whole} or {quoted}",
-            {"number": repr(value), "whole": whole, "quoted": f'"{whole}"'},
-        )
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value
-
-
-AnyString = Annotated[str, BeforeValidator(_to_text)]
-"""Text; numbers and booleans are accepted and become text, as Argo does it."""
-IntOrString = Annotated[str, BeforeValidator(_to_int_or_string)]
-"""A whole number or a `{{…}}` that becomes one, kept as text."""
 RetryPolicy = Literal["Always", "OnFailure", "OnError", "OnTransientError"]
-_Integer = Annotated[int, Field(strict=True)]
-_Boolean = Annotated[bool, Field(strict=True)]
 
 
-class _Model(BaseModel):
-    """An object of the document."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True
-    )
-
-    kind_of_object: ClassVar[str] = ""
-    """What messages call it; the key into the tables of `fields`."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_without_effect(cls, value: Any) -> Any:
-        ignored = fields.WITHOUT_EFFECT.get(cls.kind_of_object)
-        if not ignored or not isinstance(value, dict):
-            return value
-        return {key: item for key, item in value.items() if key not in ignored}
-
-    @classmethod
-    def explain_key(cls, key: str) -> str | None:
-        """Return why a key that is no field is refused; None where Argo has no such field."""
-        foreign = fields.FOREIGN.get(cls.kind_of_object, {}).get(key)
-        if foreign is not None:
-            return f"{key!r} is unknown: {foreign}"
-        advice = fields.UNSUPPORTED.get(cls.kind_of_object, {}).get(key)
-        if advice is None:
-            return None
-        refusal = f"{key!r} is not supported by the embedded substrate"
-        return f"{refusal}: {advice}" if advice else refusal
-
-    @classmethod
-    def known_keys(cls) -> tuple[str, ...]:
-        """Return every key that Argo knows here, for near misses."""
-        own = (field.alias or name for name, field in cls.model_fields.items())
-        ignored = fields.WITHOUT_EFFECT.get(cls.kind_of_object, {})
-        unsupported = fields.UNSUPPORTED.get(cls.kind_of_object, {})
-        return (*own, *ignored, *unsupported)
-
-
-class Argument(_Model):
+class Argument(ArgoObject):
     """A value that is passed: `arguments.parameters` of the workflow, a task or a step."""
 
     kind_of_object = "argument"
@@ -135,7 +81,7 @@ class Argument(_Model):
     description: str | None = None
 
 
-class Arguments(_Model):
+class Arguments(ArgoObject):
     """Values that are passed."""
 
     kind_of_object = "arguments"
@@ -143,7 +89,7 @@ class Arguments(_Model):
     parameters: tuple[Argument, ...] = ()
 
 
-class InputParameter(_Model):
+class InputParameter(ArgoObject):
     """A parameter that a template takes."""
 
     kind_of_object = "input parameter"
@@ -155,7 +101,7 @@ class InputParameter(_Model):
     description: str | None = None
 
 
-class Inputs(_Model):
+class Inputs(ArgoObject):
     """What a template takes."""
 
     kind_of_object = "inputs"
@@ -163,7 +109,7 @@ class Inputs(_Model):
     parameters: tuple[InputParameter, ...] = ()
 
 
-class ValueFrom(_Model):
+class ValueFrom(ArgoObject):
     """Where the value of an output comes from: a file of a pod, or the parts of a dag or steps."""
 
     kind_of_object = "valueFrom"
@@ -174,7 +120,7 @@ class ValueFrom(_Model):
     default: AnyString | None = None
 
 
-class OutputParameter(_Model):
+class OutputParameter(ArgoObject):
     """A parameter that a template gives."""
 
     kind_of_object = "output parameter"
@@ -183,7 +129,7 @@ class OutputParameter(_Model):
     value_from: ValueFrom
 
 
-class Outputs(_Model):
+class Outputs(ArgoObject):
     """What a template gives."""
 
     kind_of_object = "outputs"
@@ -191,148 +137,7 @@ class Outputs(_Model):
     parameters: tuple[OutputParameter, ...] = ()
 
 
-class SecretKeyRef(_Model):
-    """One key of a Secret."""
-
-    kind_of_object = "secret reference"
-
-    name: str
-    key: str
-
-
-class FieldRef(_Model):
-    """One field of the pod."""
-
-    kind_of_object = "field reference"
-
-    field_path: str
-
-
-class EnvVarSource(_Model):
-    """Where the value of an environment variable comes from; exactly one of the two."""
-
-    kind_of_object = "environment source"
-
-    secret_key_ref: SecretKeyRef | None = None
-    field_ref: FieldRef | None = None
-
-
-class EnvVar(_Model):
-    """One environment variable of a container."""
-
-    kind_of_object = "environment variable"
-
-    name: Annotated[str, Field(min_length=1)]
-    value: str | None = None
-    value_from: EnvVarSource | None = None
-
-
-class VolumeMount(_Model):
-    """Where a container sees a volume."""
-
-    kind_of_object = "volume mount"
-
-    name: str
-    mount_path: str
-
-
-class EmptyDirVolume(_Model):
-    """A volume that is fresh and empty for every pod."""
-
-    kind_of_object = "volume"
-
-    name: str
-    empty_dir: dict[Literal["medium", "sizeLimit"], Any]
-
-
-class ExecAction(_Model):
-    """A command that is run inside a container."""
-
-    kind_of_object = "exec action"
-
-    command: Annotated[tuple[str, ...], Field(min_length=1)]
-
-
-class PreStop(_Model):
-    """What runs before a pod is asked to end, inside its grace period."""
-
-    kind_of_object = "preStop"
-
-    exec: ExecAction
-
-
-class Lifecycle(_Model):
-    """Hooks of a container."""
-
-    kind_of_object = "lifecycle"
-
-    pre_stop: PreStop | None = None
-
-
-_CPU = r"^([0-9]+(\.[0-9]+)?|\.[0-9]+)m?$"
-
-
-class Resources(_Model):
-    """What a container asks for. Only `cpu` has an effect: it is what waste is counted in."""
-
-    kind_of_object = "resources"
-
-    requests: dict[str, AnyString] = {}
-    limits: dict[str, AnyString] = {}
-
-    @model_validator(mode="after")
-    def _check_cpu(self) -> Resources:
-        for amounts in (self.requests, self.limits):
-            amount = amounts.get("cpu")
-            if amount is not None and not re.match(_CPU, amount):
-                raise PydanticCustomError(
-                    "cpu", "cpu {amount} is no quantity such as 2 or 500m", {"amount": repr(amount)}
-                )
-        return self
-
-    @property
-    def requested_cpu(self) -> float | None:
-        """Processors requested; a limit without a request is the request, as in Kubernetes."""
-        amount = self.requests.get("cpu", self.limits.get("cpu"))
-        if amount is None:
-            return None
-        return float(amount[:-1]) / 1000 if amount.endswith("m") else float(amount)
-
-
-class ContainerBase(_Model):
-    """What containers and scripts have in common."""
-
-    kind_of_object = "container"
-
-    name: str | None = None
-    image: str
-    command: Annotated[tuple[str, ...], Field(min_length=1)]
-    args: tuple[str, ...] = ()
-    env: tuple[EnvVar, ...] = ()
-    working_dir: str | None = None
-    volume_mounts: tuple[VolumeMount, ...] = ()
-    lifecycle: Lifecycle | None = None
-    resources: Resources = Resources()
-
-    @property
-    def pre_stop(self) -> tuple[str, ...] | None:
-        """Command of the preStop hook."""
-        if self.lifecycle is None or self.lifecycle.pre_stop is None:
-            return None
-        return self.lifecycle.pre_stop.exec.command
-
-
-class Container(ContainerBase):
-    """The main container of a pod."""
-
-
-class Script(ContainerBase):
-    """A container whose last argument is a file with this source."""
-
-    source: str
-
-
-class Backoff(_Model):
+class Backoff(ArgoObject):
     """How long to wait between attempts; without `limit` Argo ignores it."""
 
     kind_of_object = "backoff"
@@ -344,7 +149,7 @@ class Backoff(_Model):
     cap: str | None = None
 
 
-class RetryStrategy(_Model):
+class RetryStrategy(ArgoObject):
     """Whether and when a vertex is tried again."""
 
     kind_of_object = "retryStrategy"
@@ -356,7 +161,7 @@ class RetryStrategy(_Model):
     backoff: Backoff | None = None
 
 
-class Task(_Model):
+class Task(ArgoObject):
     """A vertex of a dag."""
 
     kind_of_object = "task"
@@ -369,7 +174,7 @@ class Task(_Model):
     when: str | None = None
 
 
-class Dag(_Model):
+class Dag(ArgoObject):
     """Tasks that run when what they depend on has ended."""
 
     kind_of_object = "dag"
@@ -377,11 +182,11 @@ class Dag(_Model):
     tasks: Annotated[tuple[Task, ...], Field(min_length=1)]
     target: str | None = None
     """Names, separated by spaces; default: every task that nothing depends on."""
-    fail_fast: _Boolean = True
+    fail_fast: Boolean = True
     """Without practical effect in Argo itself: ready tasks of other branches still start."""
 
 
-class Step(_Model):
+class Step(ArgoObject):
     """A vertex of a group of steps."""
 
     kind_of_object = "step"
@@ -392,7 +197,7 @@ class Step(_Model):
     when: str | None = None
 
 
-class Metadata(_Model):
+class Metadata(ArgoObject):
     """Labels and annotations of pods."""
 
     kind_of_object = "metadata"
@@ -401,7 +206,7 @@ class Metadata(_Model):
     annotations: dict[str, str] = {}
 
 
-class Template(_Model):
+class Template(ArgoObject):
     """What a vertex does; exactly one of `container`, `script`, `dag`, `steps` is set."""
 
     kind_of_object = "template"
@@ -426,7 +231,7 @@ class Template(_Model):
         return self.container or self.script
 
 
-class TemplateDefaults(_Model):
+class TemplateDefaults(ArgoObject):
     """What every template has that does not say otherwise."""
 
     kind_of_object = "template defaults"
@@ -438,7 +243,7 @@ class TemplateDefaults(_Model):
     node_selector: dict[str, str] = {}
 
 
-class WorkflowMetadata(_Model):
+class WorkflowMetadata(ArgoObject):
     """Identity of the Workflow object; exactly one of `name` and `generateName` is set."""
 
     kind_of_object = "workflow metadata"
@@ -450,7 +255,7 @@ class WorkflowMetadata(_Model):
     annotations: dict[str, str] = {}
 
 
-class Spec(_Model):
+class Spec(ArgoObject):
     """What a Workflow does."""
 
     kind_of_object = "workflow spec"
@@ -459,7 +264,7 @@ class Spec(_Model):
     templates: Annotated[tuple[Template, ...], Field(min_length=1)]
     arguments: Arguments = Arguments()
     on_exit: str | None = None
-    active_deadline_seconds: Annotated[_Integer, Field(ge=1)] | None = None
+    active_deadline_seconds: Annotated[Integer, Field(ge=1)] | None = None
     retry_strategy: RetryStrategy | None = None
     template_defaults: TemplateDefaults | None = None
     pod_spec_patch: str | None = None
@@ -468,7 +273,7 @@ class Spec(_Model):
     volumes: tuple[EmptyDirVolume, ...] = ()
 
 
-class Workflow(_Model):
+class Workflow(ArgoObject):
     """A whole Workflow document."""
 
     kind_of_object = "workflow"

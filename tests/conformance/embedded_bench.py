@@ -110,6 +110,10 @@ class Bench:
     def facts(self, kind):
         return [emission.data for emission in self.emissions(kind)]
 
+    def left_folders(self):
+        """Return the folders of pods that are still there."""
+        return [path for path in self.workspace.glob("k*/*") if path.is_dir()]
+
     def log(self, uid):
         return (self.logs / f"{uid}.log").read_bytes()
 

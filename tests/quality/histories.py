@@ -19,6 +19,7 @@ from chaosml.scenario.model import Scenario
 STEPS = 24
 EVERY = 6
 MS = 1_000_000
+CHECKPOINT = r"checkpoints/step-(?P<step>\d+)/state-(?P<digest>[0-9a-f]{12})\.npz"
 
 COMPONENTS = ("model", "optimizer", "scheduler", "rng", "sampler")
 
@@ -38,7 +39,7 @@ def scenario(**expect):
                 "artifacts": [
                     {
                         "role": "checkpoint",
-                        "key": r"checkpoints/step-(?P<step>\d+)/state-(?P<digest>[0-9a-f]{12})\.npz",
+                        "key": CHECKPOINT,
                         "format": "npz",
                         "commit": "marker-last",
                         "marker": "checkpoints/step-{step}/manifest.json",
@@ -449,6 +450,7 @@ class Training:
 
     def put(self, uid, key, **fact):
         version = f"v{len(self.store) + 1}"
+        self.recording.pass_ms(1)
         start = self.recording.now
         self.recording.pass_ms(1)
         self.say(
@@ -474,6 +476,7 @@ class Training:
         return [one for one in self.store.values() if one.key == key][-1]
 
     def get(self, uid, key):
+        self.recording.pass_ms(1)
         start = self.recording.now
         self.recording.pass_ms(1)
         self.say(
@@ -623,6 +626,154 @@ def resumed(number=1, step=15, view="gone", save=True, diverge=False, **options)
         training.trajectory = f"{training.grain}after {from_step}"
     training.run(second, from_step + 1, STEPS)
     finish(training, second)
+    return training.close()
+
+
+def restarted_from_zero(number=1, step=15, commits=True):
+    """Return a trial whose restarted pod took itself for a first attempt."""
+    training, uid = struck(number, step, "restarted")
+    die(training, uid, "restarted")
+    second = training.start(again=1, node="node-2")
+    training.restore(second, 0)
+    if commits:
+        training.run(second, 1, STEPS)
+    finish(training, second)
+    return training.close()
+
+
+def stale(number=1, step=15):
+    """Return a trial that resumed from the first checkpoint although a later one was there."""
+    training, uid = struck(number, step)
+    die(training, uid)
+    second = training.start(attempt=1, node="node-2")
+    training.restore(second, EVERY, training.checkpoint_key(EVERY))
+    training.run(second, EVERY + 1, STEPS)
+    finish(training, second)
+    return training.close()
+
+
+def applied_twice(number=1, step=15, skip=False):
+    """Return a trial that resumes and does a step twice; with `skip` leaves one out."""
+    training, uid = struck(number, step)
+    training.save(uid, step)
+    die(training, uid)
+    second = training.start(attempt=1, node="node-2")
+    training.restore(second, step, training.checkpoint_key(step))
+    training.run(second, step + 1, step + 2)
+    training.run(second, step + (4 if skip else 2), STEPS)
+    finish(training, second)
+    return training.close()
+
+
+def mislabelled(number=1, step=15):
+    """Return a trial whose handler saved after the update and before the count."""
+    training, uid = struck(number, step)
+    training.save(uid, step, holds=step + 1)
+    die(training, uid)
+    second = training.start(attempt=1, node="node-2")
+    training.restore(second, step, f"checkpoints/step-{step}/manifest.json")
+    training.get(second, f"checkpoints/step-{step}/state-{training.digest(step + 1)[:12]}.npz")
+    training.run(second, step + 1, STEPS)
+    finish(training, second)
+    return training.close()
+
+
+def torn(number=1, **save):
+    """Return a trial with a damaged or prematurely committed checkpoint."""
+    training, uid = struck(number)
+    training.save(uid, 15, **(save or {"problem": "truncated"}))
+    die(training, uid)
+    second = training.start(attempt=1, node="node-2")
+    training.restore(second, 12, training.checkpoint_key(12))
+    training.run(second, 13, STEPS)
+    finish(training, second)
+    return training.close()
+
+
+def registered_again(number=1, **again):
+    """Return a trial that registers its model twice, or as `again` says."""
+    training, uid = struck(number)
+    training.save(uid, 15)
+    die(training, uid)
+    second = training.start(attempt=1, node="node-2")
+    training.restore(second, 15, training.checkpoint_key(15))
+    training.run(second, 16, STEPS)
+    finish(training, second)
+    training.register(**(again or {"name": "registry/again.json"}))
+    return training.close()
+
+
+class InPlace(Training):
+    """A pipeline that overwrites its checkpoint in two parts."""
+
+    def save(self, uid, step, parts=2):
+        self.put(
+            uid,
+            "checkpoints/weights.npz",
+            role="checkpoint",
+            sha256=digest_of("weights", step, self.trajectory),
+            digest=digest_of("weights", step, self.trajectory),
+            digests={"model": digest_of("model", step, self.trajectory)},
+        )
+        if parts == 2:
+            self.put(
+                uid,
+                "checkpoints/meta.json",
+                role="checkpoint",
+                step=step,
+                sha256=digest_of("meta", step),
+                fields={"step": step},
+            )
+
+    def publish(self, uid, step):
+        digest = digest_of("model", step, self.trajectory)
+        self.put(
+            uid,
+            "models/model.npz",
+            role="model",
+            step=step,
+            digest=digest,
+            digests={"model": digest},
+            sha256=digest_of("m", digest),
+        )
+        return "models/model.npz"
+
+    def load(self, uid, step):
+        self.get(uid, "checkpoints/meta.json")
+        self.restore(uid, step, "checkpoints/weights.npz")
+
+
+def in_place_control(number=1):
+    """Return an undisturbed execution of the pipeline with two parts."""
+    training = InPlace(f"control/{number}")
+    uid = training.start()
+    training.restore(uid, 0)
+    training.run(uid, 1, STEPS)
+    training.publish(uid, STEPS)
+    training.claim(uid, facts.ClaimDone, step=STEPS)
+    training.end(uid)
+    return training.close()
+
+
+def in_place(number=1, step=15, mixed=True):
+    """Return a trial struck between the parts of a save, or (not `mixed`) after both."""
+    training = InPlace(f"trial/{number}")
+    training.arm(step)
+    uid = training.start()
+    training.restore(uid, 0)
+    training.run(uid, 1, step)
+    training.hold(uid, step)
+    training.save(uid, step, parts=1 if mixed else 2)
+    die(training, uid)
+    second = training.start(attempt=1, node="node-2")
+    from_step = step - step % EVERY if mixed else step
+    training.load(second, from_step)
+    if mixed:
+        training.trajectory = "mixed"
+    training.run(second, from_step + 1, STEPS)
+    training.publish(second, STEPS)
+    training.claim(second, facts.ClaimDone, step=STEPS)
+    training.end(second)
     return training.close()
 
 

@@ -99,6 +99,7 @@ class Driver:
         self._pods: dict[str, PodObject] = {}
         """By uid, the oldest first."""
         self._incarnations: dict[str, int] = {}
+        self._pods_made = 0
         self._cordons: dict[str, str] = {}
         """Who cordoned a node whose pods are being evicted."""
         self._ending = False
@@ -303,7 +304,7 @@ class Driver:
         site = Site(
             uid=pod.uid,
             node=node,
-            directory=self._folder / pod.uid,
+            directory=self._folder / str(pod.number),
             interpreter=interpreter,
             marks=self._marks,
         )
@@ -355,7 +356,8 @@ class Driver:
     def _add(self, spec: PodSpec) -> None:
         incarnation = self._incarnations.get(spec.pod, 0) + 1
         self._incarnations[spec.pod] = incarnation
-        pod = PodObject(spec, make_uid(spec.pod, incarnation))
+        self._pods_made += 1
+        pod = PodObject(spec, make_uid(spec.pod, incarnation), self._pods_made)
         self._pods[pod.uid] = pod
         self._place(pod)
 

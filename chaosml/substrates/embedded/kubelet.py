@@ -6,7 +6,8 @@ is killed, the pods' folders are removed and it ends; nothing of a dead run stay
 
 Nothing here waits for one pod: pipes, shims and the socket are read as they become
 ready, and times are kept beside. Only raw descriptors are used, because forked pods
-inherit the Python objects and must not close a descriptor twice.
+inherit the Python objects and must not close a descriptor twice. What a pod consumes is
+not limited: a fork bomb in a pipeline is one on this machine.
 """
 
 from __future__ import annotations

@@ -29,6 +29,8 @@ class PodObject:
 
     spec: PodSpec
     uid: str
+    number: int
+    """Names its folder: socket paths below it may have 107 characters, so its uid is too long."""
     node: str = ""
     """Empty until it is placed."""
     running: bool = False

@@ -94,7 +94,7 @@ class EmbeddedSubstrate:
             submission,
             controller=self._controller,
             nodes=self._nodes,
-            folder=self._workspace / "pods",
+            folder=self._folder,
             marks=self._marks,
             send=self._send,
         )
@@ -232,9 +232,13 @@ class EmbeddedSubstrate:
             "HOME": str(self._workspace / "home"),
             **self._marks,
         }
-        folder = self._workspace / f"kubelet-{self._links_made}"
         self._ready = False
-        self._link = KubeletLink(folder, environment, lambda: self._inbox.put((self, None)))
+        self._link = KubeletLink(self._folder, environment, lambda: self._inbox.put((self, None)))
+
+    @property
+    def _folder(self) -> pathlib.Path:
+        """The folder of the kubelet and its pods."""
+        return self._workspace / f"k{self._links_made}"
 
     def _await_link(self) -> None:
         if self._link is None:

@@ -14,7 +14,7 @@ from chaosml.document import Loc, nearest
 from chaosml.errors import Problem
 from chaosml.workflow.expression import ExpressionError, Flavour, parse
 from chaosml.workflow.lint.outline import Outline, vertices_of
-from chaosml.workflow.model import Argument, Dag, Task, Template
+from chaosml.workflow.model import Arguments, Dag, Task, Template
 
 __all__ = ["check_structure", "dependencies_of"]
 
@@ -157,10 +157,10 @@ def _check_template(known: Outline, loc: Loc, template: Template) -> Iterator[Pr
 
 
 def _check_vertex(
-    known: Outline, at: Loc, name: str, template_name: str, arguments: Any
+    known: Outline, at: Loc, name: str, template_name: str, arguments: Arguments
 ) -> Iterator[Problem]:
     """Check that a task or step names a template and passes what it needs."""
-    parameters: tuple[Argument, ...] = arguments.parameters
+    parameters = arguments.parameters
     passed = [parameter.name for parameter in parameters]
     place = (*at, "arguments", "parameters")
     yield from _check_names(known, place, passed, "parameter")

@@ -1,0 +1,415 @@
+"""The command line: parse, call, print.
+
+Results go to stdout, progress and messages to stderr. Everything heavy is imported
+by the verb that needs it, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import json
+import os
+import pathlib
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chaosml.errors import ChaosmlError, HarnessError, ScenarioError, UsageError
+
+if TYPE_CHECKING:
+    from chaosml.runner import RunOptions, RunResult
+
+__all__ = ["main"]
+
+_SEVEREST_FIRST = (130, 4, 2, 1, 3, 0)
+_INTERRUPTED = 130
+_FAILED = 4
+_DEBUG_VARIABLE = "CHAOSML_DEBUG"
+
+_HELP = """Find out whether an ML pipeline survives the loss of its machines, and if not, why.
+
+\b
+  chaosml plan scenarios/spot.yaml       what would be done, without doing it
+  chaosml run scenarios/spot.yaml        do it and judge it
+  chaosml judge reports/spot/latest      judge the same evidence again
+
+\b
+Exit codes: 0 pass, 1 fail, 2 wrong usage or scenario, 3 unknown or invalid (nothing
+is proved), 4 the harness or its environment failed, 130 interrupted, after healing.
+"""
+
+_RUN_HELP = """Run scenarios and judge them: first undisturbed, then under each fault.
+
+\b
+  chaosml run scenarios/spot.yaml
+  chaosml run scenarios/spot.yaml --trials 20 --seed 3
+  chaosml run scenarios/spot.yaml --pipeline my-workflow.yaml --output json
+"""
+
+_JUDGE_HELP = """Judge a recorded run again and write its reports anew.
+
+\b
+  chaosml judge reports/spot/latest
+  chaosml judge reports/spot/20261124T221500Z --output json
+"""
+
+_app = typer.Typer(
+    help=_HELP,
+    rich_markup_mode=None,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Output(enum.StrEnum):
+    """Who reads the result."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class Unknown(enum.StrEnum):
+    """What becomes of a run that proves nothing."""
+
+    FAIL = "fail"
+    WARN = "warn"
+
+
+_Scenarios = Annotated[list[pathlib.Path], typer.Argument(metavar="SCENARIO", show_default=False)]
+_Scenario = Annotated[pathlib.Path, typer.Argument(metavar="SCENARIO", show_default=False)]
+_Pipeline = Annotated[
+    pathlib.Path | None,
+    typer.Option(metavar="WORKFLOW", help="Another Workflow document for the same scenario."),
+]
+_Trials = Annotated[
+    int | None, typer.Option(min=1, help="Disturbed executions; default: one for every case.")
+]
+_Seed = Annotated[int | None, typer.Option(help="Decides places and cases.")]
+_Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="PATH=VALUE", help="Override a value, such as faults.0.when.step=61."
+    ),
+]
+_Reports = Annotated[pathlib.Path, typer.Option(metavar="DIR", help="Where runs are recorded.")]
+_Output = Annotated[Output, typer.Option(help="json: the document alone, on stdout.")]
+_Unknown = Annotated[
+    Unknown, typer.Option(help="warn: exit 0 although something stays unknown or invalid.")
+]
+_Deadline = Annotated[
+    str | None, typer.Option(metavar="DURATION", help="Limit of every execution, such as 20m.")
+]
+_On = Annotated[str, typer.Option(metavar="SUBSTRATE", help="Where pipelines run.")]
+_Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
+_Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Every event as it happens.")]
+
+_DEFAULT_REPORTS = pathlib.Path("reports")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that knows ASCII only gets question marks, not a traceback.
+        if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
+            reconfigure(errors="replace")
+    try:
+        _app(args=arguments, prog_name="chaosml")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 0
+    return 0
+
+
+# --- verbs --------------------------------------------------------------------------------
+
+
+@_app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    debug: Annotated[
+        bool, typer.Option("--debug", help=f"Show tracebacks (also {_DEBUG_VARIABLE}=1).")
+    ] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if debug:
+        os.environ[_DEBUG_VARIABLE] = "1"
+    if version:
+        _leave(_attempt(_show_version))
+    elif context.invoked_subcommand is None:
+        _emit(context.get_help() + "\n")
+
+
+@_app.command("run", help=_RUN_HELP, short_help="Run scenarios and judge them.")
+def _run(
+    scenario: _Scenarios,
+    pipeline: _Pipeline = None,
+    trials: _Trials = None,
+    seed: _Seed = None,
+    set_: _Set = None,
+    deadline: _Deadline = None,
+    reports: _Reports = _DEFAULT_REPORTS,
+    output: _Output = Output.TEXT,
+    unknown: _Unknown = Unknown.FAIL,
+    on: _On = "embedded",
+    quiet: _Quiet = False,
+    verbose: _Verbose = False,
+) -> None:
+    def run_one(path: pathlib.Path) -> int:
+        from chaosml import runner
+        from chaosml.reports.live import progress_on
+
+        options = _options(pipeline, trials, seed, set_, deadline, reports, on)
+        progress = progress_on(sys.stderr, quiet=quiet, verbose=verbose)
+        try:
+            result = runner.run(path, options, progress)
+        finally:
+            progress.close()
+        return _conclude(result, output, unknown)
+
+    _leave(_attempt_all(scenario, run_one))
+
+
+@_app.command("plan", short_help="Show what a run would do, without doing it.")
+def _plan(
+    scenario: _Scenario,
+    pipeline: _Pipeline = None,
+    trials: _Trials = None,
+    seed: _Seed = None,
+    set_: _Set = None,
+    output: _Output = Output.TEXT,
+) -> None:
+    """Show what a run would do, without doing it: controls, trials, places, views."""
+
+    def show() -> int:
+        import msgspec
+
+        from chaosml import runner
+        from chaosml.reports import plan_text
+        from chaosml.reports.layout import screen
+
+        options = _options(pipeline, trials, seed, set_, None, _DEFAULT_REPORTS, "embedded")
+        loaded, planned = runner.plan(scenario, options)
+        if output is Output.JSON:
+            _emit(msgspec.json.format(msgspec.json.encode(planned)).decode() + "\n")
+        else:
+            workflow = loaded.workflow.path.name
+            _emit(plan_text.render(loaded.scenario, workflow, planned, screen(sys.stdout)))
+        return 0
+
+    _leave(_attempt(show))
+
+
+@_app.command("validate", short_help="Check scenario and workflow files.")
+def _validate(
+    file: Annotated[list[pathlib.Path], typer.Argument(metavar="FILE", show_default=False)],
+) -> None:
+    """Check scenario and workflow files; print every problem as file:line:column."""
+    _leave(_attempt_all(file, _validate_one))
+
+
+def _validate_one(path: pathlib.Path) -> int:
+    from chaosml import document, runner
+    from chaosml.workflow import load as workflow_load
+
+    try:
+        if document.read(path).get(("kind",)) == "Workflow":
+            workflow_load.load(path)
+            found = "a workflow that the embedded substrate can run"
+        else:
+            _, planned = runner.plan(path, _options())
+            found = f"a scenario of {len(planned.cases)} cases"
+    except ScenarioError as error:
+        # The problems are what was asked for, so they are the result.
+        _emit("".join(f"{problem}\n" for problem in error.problems))
+        return error.exit_code
+    _emit(f"{path}: {found}\n")
+    return 0
+
+
+@_app.command("schema")
+def _schema() -> None:
+    """Print the JSON Schema of scenarios, for editors."""
+
+    def show() -> int:
+        from chaosml.scenario.schema import schema
+
+        _emit(json.dumps(schema(), indent=2, ensure_ascii=False) + "\n")
+        return 0
+
+    _leave(_attempt(show))
+
+
+@_app.command("judge", help=_JUDGE_HELP)
+def _judge(
+    run: Annotated[pathlib.Path, typer.Argument(metavar="RUN", show_default=False)],
+    output: _Output = Output.TEXT,
+    unknown: _Unknown = Unknown.FAIL,
+) -> None:
+    def judge() -> int:
+        from chaosml import runner
+
+        return _conclude(runner.rejudge(run), output, unknown)
+
+    _leave(_attempt(judge))
+
+
+@_app.command("recover")
+def _recover(reports: _Reports = _DEFAULT_REPORTS) -> None:
+    """End what runs that died have left: processes, temporary folders. Living runs stay."""
+
+    def recover() -> int:
+        from chaosml import runner
+
+        healed = runner.recover(reports, _say)
+        _emit(f"{healed} left-overs removed\n" if healed else "nothing was left over\n")
+        return 0
+
+    _leave(_attempt(recover))
+
+
+@_app.command(
+    "services",
+    hidden=True,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def _services(context: typer.Context) -> None:
+    """Run what pods talk to; started by a run, not by people."""
+    from chaosml.services import process
+
+    _leave(process.main(context.args))
+
+
+@_app.command("version")
+def _version() -> None:
+    """Print the version."""
+    _leave(_attempt(_show_version))
+
+
+# --- between the verbs and the rest -------------------------------------------------------
+
+
+def _show_version() -> int:
+    import importlib.metadata
+
+    _emit(f"chaosml {importlib.metadata.version('chaosml')}\n")
+    return 0
+
+
+def _options(
+    pipeline: pathlib.Path | None = None,
+    trials: int | None = None,
+    seed: int | None = None,
+    set_: Iterable[str] | None = None,
+    deadline: str | None = None,
+    reports: pathlib.Path = _DEFAULT_REPORTS,
+    on: str = "embedded",
+) -> RunOptions:
+    from chaosml.runner import RunOptions
+
+    values = {}
+    for item in set_ or ():
+        path, equals, value = item.partition("=")
+        if not path or not equals:
+            raise UsageError(f"--set {item}: is not PATH=VALUE, such as faults.0.when.step=61")
+        values[path] = value
+    if deadline is not None:
+        # As the scenario would say it, so that its units are checked and the replay knows it.
+        values["deadline"] = deadline
+    return RunOptions(
+        pipeline=pipeline, trials=trials, seed=seed, set_values=values, reports=reports, on=on
+    )
+
+
+def _conclude(result: RunResult, output: Output, unknown: Unknown) -> int:
+    """Print a judgement and return its exit code."""
+    from chaosml.verdict import exit_code
+
+    if output is Output.JSON:
+        from chaosml.reports import verdict_json
+
+        _emit(verdict_json.render(result.judgement).decode())
+    else:
+        from chaosml.reports import terminal
+        from chaosml.reports.layout import screen
+
+        _emit(terminal.render(result.judgement, result.directory, screen(sys.stdout)))
+    return exit_code(result.judgement, tolerate_unknown=unknown is Unknown.WARN)
+
+
+def _attempt_all(paths: Iterable[pathlib.Path], action: Callable[[pathlib.Path], int]) -> int:
+    """Do something with every path, until interrupted; return the severest exit code."""
+    codes = []
+    for path in paths:
+        codes.append(_attempt(lambda path=path: action(path)))  # type: ignore[misc]
+        if codes[-1] == _INTERRUPTED:
+            break
+    return min(codes, key=_SEVEREST_FIRST.index)
+
+
+def _attempt(action: Callable[[], int]) -> int:
+    """Do something and return its exit code; errors become messages."""
+    try:
+        return action()
+    except ChaosmlError as error:
+        if _debugging():
+            traceback.print_exc()
+        _say(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return _INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the top: a bug of ours is one line, not a wall
+        if _debugging():
+            traceback.print_exc()
+        said = " ".join(str(error).split())
+        _say(f"internal error: {type(error).__name__}: {said}; traceback in {_keep_traceback()}")
+        return _FAILED
+
+
+def _debugging() -> bool:
+    return os.environ.get(_DEBUG_VARIABLE, "") not in {"", "0"}
+
+
+def _keep_traceback() -> str:
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", prefix="chaosml-error-", suffix=".txt", delete=False
+        ) as file:
+            file.write(traceback.format_exc())
+    except OSError:
+        return "no file: the disk refuses; see it with --debug"
+    return file.name
+
+
+def _leave(code: int) -> None:
+    raise typer.Exit(code)
+
+
+def _emit(text: str) -> None:
+    """Write a result; be quiet where nobody reads it any more, as in `chaosml … | head`.
+
+    Raises:
+        HarnessError: stdout refuses it, such as a file on a full disk.
+    """
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        # What is still in the buffer must go somewhere: Python flushes again at its end.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+        if not isinstance(error, BrokenPipeError):
+            raise HarnessError(f"cannot write the result: {error.strerror}") from error
+
+
+def _say(message: str) -> None:
+    """Write a message for people."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"{message}\n")
+        sys.stderr.flush()
