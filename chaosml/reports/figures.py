@@ -102,8 +102,8 @@ class Finding:
 
     @property
     def evidence(self) -> tuple[EventRef, ...]:
-        """The events that the lead cites."""
-        return self.lead.evidence
+        """The events that the lead cites, each once."""
+        return tuple(dict.fromkeys(self.lead.evidence))
 
 
 def rows(judgement: Judgement) -> list[Row]:

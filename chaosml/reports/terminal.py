@@ -62,7 +62,8 @@ def render(judgement: Judgement, directory: pathlib.Path, console: Console) -> s
         console.print(_expectations(judgement))
         for finding in figures.findings(judgement):
             console.print()
-            _print_finding(console, finding, shown)
+            brief = finding.status is not judgement.status
+            _print_finding(console, finding, shown, brief=brief)
         console.print()
         console.print(_coverage(judgement))
         _print_whole(console, "report", f"{shown}/summary.md")
@@ -129,10 +130,13 @@ def _expectations(judgement: Judgement) -> Table:
     return table
 
 
-def _print_finding(console: Console, finding: Finding, directory: str) -> None:
+def _print_finding(console: Console, finding: Finding, directory: str, *, brief: bool) -> None:
+    """Print a finding; a brief one, beside worse ones, without the way to its evidence."""
     lead = finding.lead
     console.print(_finding_title(finding))
     console.print(_indented(Text(printable(lead.message))))
+    if brief:
+        return
     if finding.evidence:
         console.print(_indented(_evidence(finding)))
         _print_whole(console, "open", f"{directory}/{place(finding.evidence[0])}", _INDENT)
