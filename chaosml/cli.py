@@ -67,14 +67,14 @@ _app = typer.Typer(
 )
 
 
-class Output(enum.StrEnum):
+class _Form(enum.StrEnum):
     """Who reads the result."""
 
     TEXT = "text"
     JSON = "json"
 
 
-class Unknown(enum.StrEnum):
+class _Doubt(enum.StrEnum):
     """What becomes of a run that proves nothing."""
 
     FAIL = "fail"
@@ -98,9 +98,9 @@ _Set = Annotated[
     ),
 ]
 _Reports = Annotated[pathlib.Path, typer.Option(metavar="DIR", help="Where runs are recorded.")]
-_Output = Annotated[Output, typer.Option(help="json: the document alone, on stdout.")]
+_Output = Annotated[_Form, typer.Option(help="json: the document alone, on stdout.")]
 _Unknown = Annotated[
-    Unknown, typer.Option(help="warn: exit 0 although something stays unknown or invalid.")
+    _Doubt, typer.Option(help="warn: exit 0 although something stays unknown or invalid.")
 ]
 _Deadline = Annotated[
     str | None, typer.Option(metavar="DURATION", help="Limit of every execution, such as 20m.")
@@ -153,8 +153,8 @@ def _run(
     set_: _Set = None,
     deadline: _Deadline = None,
     reports: _Reports = _DEFAULT_REPORTS,
-    output: _Output = Output.TEXT,
-    unknown: _Unknown = Unknown.FAIL,
+    output: _Output = _Form.TEXT,
+    unknown: _Unknown = _Doubt.FAIL,
     on: _On = "embedded",
     quiet: _Quiet = False,
     verbose: _Verbose = False,
@@ -181,7 +181,7 @@ def _plan(
     trials: _Trials = None,
     seed: _Seed = None,
     set_: _Set = None,
-    output: _Output = Output.TEXT,
+    output: _Output = _Form.TEXT,
 ) -> None:
     """Show what a run would do, without doing it: controls, trials, places, views."""
 
@@ -194,7 +194,7 @@ def _plan(
 
         options = _options(pipeline, trials, seed, set_, None, _DEFAULT_REPORTS, "embedded")
         loaded, planned = runner.plan(scenario, options)
-        if output is Output.JSON:
+        if output is _Form.JSON:
             _emit(msgspec.json.format(msgspec.json.encode(planned)).decode() + "\n")
         else:
             workflow = loaded.workflow.path.name
@@ -247,8 +247,8 @@ def _schema() -> None:
 @_app.command("judge", help=_JUDGE_HELP)
 def _judge(
     run: Annotated[pathlib.Path, typer.Argument(metavar="RUN", show_default=False)],
-    output: _Output = Output.TEXT,
-    unknown: _Unknown = Unknown.FAIL,
+    output: _Output = _Form.TEXT,
+    unknown: _Unknown = _Doubt.FAIL,
 ) -> None:
     def judge() -> int:
         from chaosml import runner
@@ -325,11 +325,11 @@ def _options(
     )
 
 
-def _conclude(result: RunResult, output: Output, unknown: Unknown) -> int:
+def _conclude(result: RunResult, output: _Form, unknown: _Doubt) -> int:
     """Print a judgement and return its exit code."""
     from chaosml.verdict import exit_code
 
-    if output is Output.JSON:
+    if output is _Form.JSON:
         from chaosml.reports import verdict_json
 
         _emit(verdict_json.render(result.judgement).decode())
@@ -338,7 +338,7 @@ def _conclude(result: RunResult, output: Output, unknown: Unknown) -> int:
         from chaosml.reports.layout import screen
 
         _emit(terminal.render(result.judgement, result.directory, screen(sys.stdout)))
-    return exit_code(result.judgement, tolerate_unknown=unknown is Unknown.WARN)
+    return exit_code(result.judgement, tolerate_unknown=unknown is _Doubt.WARN)
 
 
 def _attempt_all(paths: Iterable[pathlib.Path], action: Callable[[pathlib.Path], int]) -> int:

@@ -156,12 +156,12 @@ def _abandoned(
 
 def _racing(writes: list[_PartWrite]) -> _PartWrite | None:
     """Return a write that overlaps another pod's in time: which of them won is not known."""
-    for place, write in enumerate(writes):
-        for other in writes[:place]:
-            if other.save[0] != write.save[0] and (
-                order(other.seen.at, write.seen.at) is Order.UNKNOWN
-            ):
-                return write
+    until: dict[str, int] = {}
+    for write in sorted(writes, key=lambda one: one.seen.at.earliest_ns):
+        uid = write.save[0]
+        if any(end >= write.seen.at.earliest_ns for pod, end in until.items() if pod != uid):
+            return write
+        until[uid] = max(until.get(uid, 0), write.seen.at.latest_ns)
     return None
 
 

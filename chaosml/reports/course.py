@@ -127,7 +127,7 @@ def describe_event(event: Event) -> str:
 def describe_end(execution: str, summary: ExecutionSummary | None) -> str:
     """Return how an execution ended, with its figures."""
     if summary is None:
-        return printable(f"{execution} broke off")
+        return printable(f"{execution}: broke off")
     words = [summary.phase or "did not end", duration(summary.wall_s)]
     words += [
         f"struck at {receipt.actual_place}" if receipt.why_invalid is None else receipt.why_invalid
@@ -138,5 +138,5 @@ def describe_end(execution: str, summary: ExecutionSummary | None) -> str:
         if isinstance(value, int | float) and not isinstance(value, bool):
             label = {"mttr_s": "MTTR", "lost_steps": "lost steps", "waste": "waste"}[name]
             words.append(f"{label} {write(value)}")
-    verdict = "" if summary.valid else "INVALID: "
-    return printable(f"{execution}  {verdict}{', '.join(words)}")
+    verdict = "" if summary.valid else "INVALID, "
+    return printable(f"{execution}: {verdict}{', '.join(words)}")

@@ -34,11 +34,19 @@ def progress_on(stream: TextIO, *, quiet: bool = False, verbose: bool = False) -
     """Return the progress that suits a stream: a display, plain lines, or silence."""
     if quiet:
         return Silence()
-    console = Console(file=stream, highlight=False, markup=False, emoji=False)
+    console = _Display(file=stream, highlight=False, markup=False, emoji=False)
     # A dumb terminal cannot move its cursor.
     if console.is_terminal and not console.is_dumb_terminal:
         return LiveProgress(console, verbose=verbose)
     return PlainProgress(stream, verbose=verbose)
+
+
+class _Display(Console):
+    """A console whose reader may leave without taking the run along."""
+
+    def on_broken_pipe(self) -> None:
+        """Show nothing more; rich itself would end the process here."""
+        self.quiet = True
 
 
 def _unless_gone() -> contextlib.AbstractContextManager[None]:

@@ -40,8 +40,12 @@ def _code(text: str) -> str:
     shown = printable(text)
     ticks = "`" * (max((len(run) for run in _FENCE.findall(shown)), default=0) + 1)
     pad = " " if shown.startswith("`") or shown.endswith("`") else ""
-    # A table cell ends at a bar even in a code span.
-    return f"{ticks}{pad}{shown}{pad}{ticks}".replace("|", "\\|")
+    return f"{ticks}{pad}{shown}{pad}{ticks}"
+
+
+def _code_cell(text: str) -> str:
+    """Return a code span for a table, whose cells end at a bar even in code."""
+    return _code(text).replace("|", "\\|")
 
 
 def _block(text: str) -> str:
@@ -69,7 +73,7 @@ def _head(judgement: Judgement) -> str:
 
 def _expectations(judgement: Judgement) -> str:
     lines = [
-        [_code(one.name), one.status.value, _escaped(one.words)]
+        [_code_cell(one.name), one.status.value, _escaped(one.words)]
         for one in figures.expectations(judgement)
     ]
     return "## Expectations\n\n" + _table(["expectation", "verdict", "found"], lines)
@@ -144,7 +148,7 @@ def _coverage(judgement: Judgement) -> str:
     coverage = judgement.coverage
     lines = [
         [
-            _code(case),
+            _code_cell(case),
             str(coverage.exercised.get(case, 0)),
             _escaped(coverage.missing.get(case, "")) or figures.NONE,
         ]

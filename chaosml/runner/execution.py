@@ -30,7 +30,7 @@ from chaosml.event import (
     TaskPhase,
 )
 from chaosml.faults.catalogue import FaultKind
-from chaosml.history import CloseSource, Entry, HistoryWriter, OpenSource
+from chaosml.history import HARNESS, CloseSource, Entry, HistoryWriter, OpenSource
 from chaosml.plan.model import PlannedInjection
 from chaosml.reports.progress import Progress
 from chaosml.runner.injections import Injections
@@ -101,25 +101,32 @@ class Execution:
             Interrupted: after healing, where the user asked for it.
             HarnessError: the environment failed; the history says so and is closed.
         """
-        reason, detail = "failed", ""
         try:
             self._begin()
             reason = self._watch()
-        except Interrupted as error:
-            reason, detail = "interrupted", str(error)
+        except BaseException as error:
+            # What goes wrong while ending may not hide why it had to end.
+            for problem in self._close(_reason(error), str(error)):
+                error.add_note(str(problem))
             raise
-        except ChaosmlError as error:
-            detail = str(error)
-            raise
-        finally:
-            try:
-                self._end(audited=reason in {"completed", "deadline"})
-            finally:
-                self.say(
-                    f"execution/{self._setup.header.execution}",
-                    ExecutionEnded(reason=reason, detail=detail),
-                )
-                self._history.close()
+        problems = self._close(reason, "")
+        if problems:
+            raise HarnessError(
+                "the execution could not be ended in order: " + "; ".join(map(str, problems))
+            ) from problems[0]
+
+    def _close(self, reason: str, detail: str) -> list[Exception]:
+        """End everything and the history; return what could not be done."""
+        problems = self._end(audited=reason in {"completed", "deadline"})
+        try:
+            self.say(
+                f"execution/{self._setup.header.execution}",
+                ExecutionEnded(reason=reason, detail=detail),
+            )
+            self._history.close()
+        except HarnessError as error:
+            problems.append(error)
+        return problems
 
     def _begin(self) -> None:
         header, setup = self._setup.header, self._setup
@@ -154,6 +161,7 @@ class Execution:
             if self._deadline.passed:
                 return "deadline"
             self._interruption.check()
+            self._services.check()
             self._take_one(self._wait_s())
             now_ns = clock.monotonic_ns()
             self.record(self._substrate.tick(now_ns))
@@ -218,21 +226,16 @@ class Execution:
         finally:
             self._busy = False
 
-    def _end(self, *, audited: bool) -> None:
+    def _end(self, *, audited: bool) -> list[Exception]:
         """Heal, end every pod, drain the services, read the store; each even if another fails."""
         problems: list[Exception] = []
-        for part in (self._heal, self._reap, self._drain, *((self._audit,) if audited else ())):
+        reading = (self._audit,) if audited else ()
+        for part in (self._heal, self._reap, self._drain, *reading, self._lose_the_rest):
             try:
                 part()
             except (ChaosmlError, ExceptionGroup) as error:
                 problems.append(error)
-        for source in self._history.open_sources:
-            if source != "harness":
-                self._history.lose_source(source, "the execution ended without its last word")
-        if problems:
-            raise HarnessError(
-                "the execution could not be ended in order: " + "; ".join(map(str, problems))
-            ) from problems[0]
+        return problems
 
     def _heal(self) -> None:
         self._injections.finish()
@@ -247,6 +250,11 @@ class Execution:
             pass
         self.record([CloseSource(source, last) for source, last in sorted(closed.items())])
 
+    def _lose_the_rest(self) -> None:
+        for source in self._history.open_sources:
+            if source != HARNESS:
+                self._history.lose_source(source, "the execution ended without its last word")
+
     def _audit(self) -> None:
         self.record([OpenSource("audit")])
         last = 0
@@ -256,3 +264,7 @@ class Execution:
             self.record([emission])
             last = emission.source_seq
         self.record([CloseSource("audit", last)])
+
+
+def _reason(error: BaseException) -> str:
+    return "interrupted" if isinstance(error, Interrupted) else "failed"

@@ -156,6 +156,15 @@ class Services:
         """Whether the process runs and its connection is whole."""
         return self._process is not None and self._process.poll() is None and not self._broken
 
+    def check(self) -> None:
+        """Raise if the services have ended.
+
+        Raises:
+            ServiceError: they have, and what their log says last.
+        """
+        if not self.alive:
+            raise ServiceError(f"the services ended unasked{self._log_tail()}")
+
     def call(self, order: Order, timeout_s: float = 10.0) -> Answer:
         """Give an order and wait for its answer.
 

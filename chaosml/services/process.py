@@ -180,12 +180,12 @@ async def _serve(connection: socket.socket, store_url: str | None) -> None:
     async with AsyncExitStack() as stack:
         embedded = store_url is None
         signer = _create_signer(embedded)
+        tasks: set[asyncio.Task[None]] = set()
         if store_url is None:
             child = await EmbeddedStore.start()
             stack.push_async_callback(child.end)
             store_url = child.url
-            watch = asyncio.create_task(_watch(child))
-            stack.callback(watch.cancel)
+            tasks.add(asyncio.create_task(_watch(child)))
         stage = Stage()
         store = Store(store_url, signer)
         stack.push_async_callback(store.close)
@@ -207,7 +207,14 @@ async def _serve(connection: socket.socket, store_url: str | None) -> None:
                 store_url=store_url,
             )
         )
-        await _obey_until_closed(reader, conductor)
+        tasks.add(asyncio.create_task(_obey_until_closed(reader, conductor)))
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
 
 
 async def _obey_until_closed(reader: asyncio.StreamReader, conductor: _Conductor) -> None:
@@ -220,8 +227,9 @@ async def _obey_until_closed(reader: asyncio.StreamReader, conductor: _Conductor
 
 
 async def _watch(child: EmbeddedStore) -> None:
+    """Wait for the end of the store, with which everything in it is lost."""
     code = await child.wait()
-    logging.getLogger(__name__).error("the embedded store ended with code %d", code)
+    raise ServiceError(f"the embedded store ended with code {code}; was it killed?")
 
 
 async def _run(connection: socket.socket, store_url: str | None, parent: int) -> int:

@@ -169,20 +169,29 @@ class Storage:
 
     def objects_of(self, marker: Version) -> list[Version]:
         """Return the current objects that a marker commits."""
-        artifact = marker.what.artifact
-        if artifact is None:
-            return []
         named = objects_named(marker)
-        return [
-            version
-            for version in self.of(artifact)
-            if version.fact.current
-            and (
-                version.key in named
-                if named
-                else artifact.marker_key(version.what.groups) == marker.key
-            )
-        ]
+        if named:
+            found = [self.current(key) for key in named]
+            return [version for version in found if version is not None]
+        return self._by_marker.get(marker.key, [])
+
+    @cached_property
+    def _by_marker(self) -> Mapping[str, list[Version]]:
+        """Current objects by the key of the marker that commits them."""
+        found: dict[str, list[Version]] = defaultdict(list)
+        for version in self.versions:
+            artifact = version.what.artifact
+            if (
+                version.what.kind is Kind.OBJECT
+                and version.fact.current
+                and not version.fact.deleted
+                and artifact is not None
+                and artifact.marker is not None
+            ):
+                key = artifact.marker_key(version.what.groups)
+                if key is not None:
+                    found[key].append(version)
+        return found
 
     @cached_property
     def commits(self) -> list[Commit]:

@@ -5,6 +5,7 @@ import os
 import pytest
 from embedded_bench import Bench, pod, python, shell
 
+from chaosml import clock
 from chaosml.event import (
     ClaimPoint,
     PodDeletion,
@@ -13,6 +14,7 @@ from chaosml.event import (
     PodSignalled,
     PodStarted,
 )
+from chaosml.substrates.embedded import procfs
 from chaosml.substrates.embedded.kubelet import DEADLINE_MESSAGE
 from chaosml.workflow.protocol import OutputFile, PodCompleted, PodVanished
 
@@ -202,10 +204,10 @@ def test_a_pod_past_its_deadline_is_terminated_and_says_so_in_the_words_of_kuber
 
 def test_a_pod_that_had_ended_before_its_deletion_is_seen(bench):
     bench.submit(shell("train", f"{READY} exit 3"))
-    bench.wait(ClaimPoint)
-    bench.inbox.get(timeout=10)  # The report of its end lies there, not taken yet.
+    pid = bench.wait(PodStarted).data.pid
+    ended = clock.Deadline("end of the main process", 10.0)
+    assert clock.wait_until(lambda: procfs.read_process(pid) is None, ended)
     bench.entries += bench.substrate.delete_pod("train-1", by="one", view="gone", force=True)
-    bench.entries += bench.substrate.handle(None)
     bench.finish()
     assert bench.controller.seen[-1].exit_code == 3
     assert [fact.view for fact in bench.facts(PodGone)] == ["seen"]

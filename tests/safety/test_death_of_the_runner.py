@@ -12,7 +12,6 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 
 import pytest
 
@@ -26,14 +25,35 @@ CHAOSML = [sys.executable, "-m", "chaosml"]
 QUICK = ["--trials", "1", "--set", "controls=1", "--seed", "3"]
 
 
-def start(reports: pathlib.Path, temporary: pathlib.Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [*CHAOSML, "run", str(SCENARIO), "--reports", str(reports), *QUICK],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env={**os.environ, "TMPDIR": str(temporary)},
-        start_new_session=True,
-    )
+class Run:
+    """A `chaosml run` in a process of its own, its output in a file."""
+
+    def __init__(self, reports: pathlib.Path, temporary: pathlib.Path, name: str = "run") -> None:
+        self._output = reports.parent / f"{name}.txt"
+        with open(self._output, "wb") as output:
+            self.process = subprocess.Popen(
+                [*CHAOSML, "run", str(SCENARIO), "--reports", str(reports), *QUICK],
+                stdout=output,
+                stderr=output,
+                env={**os.environ, "TMPDIR": str(temporary)},
+                start_new_session=True,
+            )
+
+    def reaches(self, seconds: float) -> bool:
+        """Wait for a moment; False if the run was over before it."""
+        try:
+            self.process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return True
+        return False
+
+    def end(self, seconds: float) -> int:
+        """Wait for the end and return the exit code."""
+        return self.process.wait(timeout=seconds)
+
+    @property
+    def output(self) -> str:
+        return self._output.read_text()
 
 
 def marked(reports: pathlib.Path) -> list[int]:
@@ -62,15 +82,6 @@ def recover(reports: pathlib.Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def reached(process: subprocess.Popen[bytes], seconds: float) -> bool:
-    """Wait for a moment; False if the run was over before it."""
-    try:
-        process.wait(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        return True
-    return False
-
-
 @pytest.mark.parametrize("number", range(6))
 def test_a_killed_runner_leaves_nothing_after_recover_and_never_a_pass(
     number: int, tmp_path: pathlib.Path
@@ -78,20 +89,20 @@ def test_a_killed_runner_leaves_nothing_after_recover_and_never_a_pass(
     moment_s = random.Random(f"kill/{number}").uniform(0.8, 7.0)
     reports, temporary = tmp_path / "reports", tmp_path / "tmp"
     temporary.mkdir()
-    process = start(reports, temporary)
-    if reached(process, moment_s):
-        process.kill()
-        process.wait(timeout=10)
+    run = Run(reports, temporary)
+    if run.reaches(moment_s):
+        run.process.kill()
+        run.end(10)
     done = recover(reports)
     assert done.returncode == 0, done.stderr
     deadline = clock.Deadline("death of every process of the run", 5.0)
     assert clock.wait_until(lambda: not marked(reports), deadline), f"kill at {moment_s:.2f}s"
     assert not list(temporary.glob("chaosml-*")), f"kill at {moment_s:.2f}s"
-    for run in (reports / "spot").glob("[0-9]*") if reports.exists() else []:
-        if not (run / "invocation.json").exists():
+    for directory in (reports / "spot").glob("[0-9]*") if reports.exists() else []:
+        if not (directory / "invocation.json").exists():
             continue
         judged = subprocess.run(
-            [*CHAOSML, "judge", str(run), "--output", "json"],
+            [*CHAOSML, "judge", str(directory), "--output", "json"],
             capture_output=True,
             text=True,
             timeout=60,
@@ -107,32 +118,28 @@ def test_an_interrupted_run_heals_first_and_ends_with_130(
 ):
     reports, temporary = tmp_path / "reports", tmp_path / "tmp"
     temporary.mkdir()
-    process = start(reports, temporary)
-    assert reached(process, 3.0), process.stdout.read().decode()
-    process.send_signal(number)
-    output, _ = process.communicate(timeout=30)
-    assert process.returncode == 130, output.decode()
+    run = Run(reports, temporary)
+    assert run.reaches(3.0), run.output
+    run.process.send_signal(number)
+    assert run.end(30) == 130, run.output
     assert marked(reports) == []
     assert not list(temporary.glob("chaosml-*"))
-    (run,) = [path for path in (reports / "spot").glob("[0-9]*") if not path.is_symlink()]
-    assert json.loads((run / "verdict.json").read_text())["interrupted"] is True
+    (directory,) = (reports / "spot").glob("[0-9]*")
+    assert json.loads((directory / "verdict.json").read_text())["interrupted"] is True
 
 
 def test_recover_leaves_a_living_run_alone(tmp_path: pathlib.Path):
     reports, temporary = tmp_path / "reports", tmp_path / "tmp"
     temporary.mkdir()
-    process = start(reports, temporary)
-    assert reached(process, 2.0)
+    run = Run(reports, temporary)
+    assert run.reaches(2.0), run.output
     assert recover(reports).returncode == 0
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 0, output.decode()
+    assert run.end(120) == 0, run.output
 
 
 def test_two_runs_at_once_do_not_disturb_one_another(tmp_path: pathlib.Path):
     reports = tmp_path / "reports"
-    pair = [start(reports, pathlib.Path(tempfile.gettempdir())) for _ in range(2)]
-    for process in pair:
-        output, _ = process.communicate(timeout=180)
-        assert process.returncode == 0, output.decode()
-    runs = [path for path in (reports / "spot").glob("[0-9]*") if not path.is_symlink()]
-    assert len(runs) == 2
+    pair = [Run(reports, tmp_path, name) for name in ("one", "two")]
+    for run in pair:
+        assert run.end(180) == 0, run.output
+    assert len(list((reports / "spot").glob("[0-9]*"))) == 2

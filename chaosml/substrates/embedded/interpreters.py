@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 
 from chaosml.errors import SubstrateError
+from chaosml.substrates.embedded.pods import base_environment
 
 __all__ = ["Interpreters", "fingerprint"]
 
@@ -60,6 +61,7 @@ def fingerprint(interpreter: pathlib.Path) -> str:
             check=True,
             stdin=subprocess.DEVNULL,
             cwd="/",
+            env=base_environment(interpreter),
         )
         return answer.stdout.strip()
     except (OSError, subprocess.SubprocessError):

@@ -6,7 +6,6 @@ import contextlib
 import os
 import pathlib
 import shutil
-from collections.abc import Callable
 
 from chaosml.substrates.embedded.wire import StartPod
 
@@ -49,13 +48,13 @@ def find_command(order: StartPod) -> tuple[str, ...]:
 
 
 def remove(directory: str) -> None:
-    """Remove a pod's folder, also where the pod made parts of it read-only."""
-
-    def retry(function: Callable[..., object], path: str, _: object) -> None:
-        with contextlib.suppress(OSError):
-            os.chmod(os.path.dirname(path), 0o700)
-            if os.path.isdir(path):
-                os.chmod(path, 0o700)
-            function(path)
-
-    shutil.rmtree(directory, onerror=retry)
+    """Remove a pod's folder, also where the pod made parts of it unwritable."""
+    shutil.rmtree(directory, ignore_errors=True)
+    if not os.path.isdir(directory):
+        return
+    for folder, names, _ in os.walk(directory):
+        for path in (folder, *(os.path.join(folder, name) for name in names)):
+            with contextlib.suppress(OSError):
+                if not os.path.islink(path):
+                    os.chmod(path, 0o700)
+    shutil.rmtree(directory, ignore_errors=True)

@@ -132,18 +132,36 @@ def passed(**changes):
     return judgement(Status.PASS, executions, verdicts, **changes)
 
 
+HALF_TRAINED = {
+    "cause": "half-trained-model-registered",
+    "message": "models/digits/model.npz holds step 84 of 240 and was registered as digits/1 "
+    "after the training had exited 0",
+    "evidence": (
+        EventRef("trial/3", 41, "PutObject models/digits/model.npz"),
+        EventRef("trial/3", 57, "registry entry digits/1"),
+    ),
+    "advice": "exit 143 after a signal; exit 0 says that the work is complete",
+}
+
+
 def failed(**changes):
-    half = {
-        "cause": "half-trained-model-registered",
-        "message": "models/digits/model.npz holds step 84 of 240 and was registered as digits/1 "
-        "after the training had exited 0",
-        "evidence": (
-            EventRef("trial/3", 41, "PutObject models/digits/model.npz"),
-            EventRef("trial/3", 57, "registry entry digits/1"),
-        ),
-        "advice": "exit 143 after a signal; exit 0 says that the work is complete",
-    }
-    executions = [
+    executions = _failed_executions()
+    coverage = Coverage(
+        cases=("drained/gone", "noticed/seen", "false-alarm"),
+        exercised={"drained/gone": 1, "noticed/gone": 1},
+        missing={
+            "noticed/seen": "trial/2 showed noticed/gone instead",
+            "false-alarm": "trial/4 was invalid: target-finished",
+        },
+        places=("step 61",),
+    )
+    return judgement(
+        Status.FAIL, executions, _failed_verdicts(executions), **({"coverage": coverage} | changes)
+    )
+
+
+def _failed_executions():
+    return [
         control(1),
         control(2),
         trial(1, "drained"),
@@ -166,6 +184,9 @@ def failed(**changes):
             measures={"attempts": 5},
         ),
     ]
+
+
+def _failed_verdicts(executions):
     verdicts = [verdict("outcome", one.execution) for one in executions if one.phase != "Error"]
     verdicts += [
         verdict(
@@ -179,9 +200,9 @@ def failed(**changes):
             advice="set retryPolicy: Always, or an expression that covers `pod deleted`",
         ),
         verdict("corruption", "trial/1"),
-        verdict("corruption", "trial/3", Status.FAIL, **half),
-        verdict("corruption", "trial/2", Status.FAIL, **(half | {"evidence": ()})),
-        rate(2, 3, "98.3 %", status=Status.FAIL, cause=half["cause"]),
+        verdict("corruption", "trial/3", Status.FAIL, **HALF_TRAINED),
+        verdict("corruption", "trial/2", Status.FAIL, **(HALF_TRAINED | {"evidence": ()})),
+        rate(2, 3, "98.3 %", status=Status.FAIL, cause=HALF_TRAINED["cause"]),
         verdict(
             "effect",
             "trial/4",
@@ -199,16 +220,7 @@ def failed(**changes):
             details='Traceback (most recent call last):\n  File "lineage.py", line 3\nKeyError: 1',
         ),
     ]
-    coverage = Coverage(
-        cases=("drained/gone", "noticed/seen", "false-alarm"),
-        exercised={"drained/gone": 1, "noticed/gone": 1},
-        missing={
-            "noticed/seen": "trial/2 showed noticed/gone instead",
-            "false-alarm": "trial/4 was invalid: target-finished",
-        },
-        places=("step 61",),
-    )
-    return judgement(Status.FAIL, executions, verdicts, **({"coverage": coverage} | changes))
+    return verdicts
 
 
 def hostile():

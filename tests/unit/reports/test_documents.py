@@ -116,7 +116,7 @@ def test_hostile_text_neither_acts_nor_breaks_the_summary():
 def test_hostile_text_does_not_add_a_cell_to_a_table():
     text = summary_md.render(judgements.hostile()).decode()
     tables = re.findall(r"(?:^\|.*\|\n)+", text, flags=re.MULTILINE)
-    assert len(tables) == 3
+    assert len(tables) == 4
     for table in tables:
         widths = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
         assert len(widths) == 1, table

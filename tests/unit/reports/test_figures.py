@@ -34,7 +34,10 @@ def test_an_execution_that_nobody_judged_is_not_shown_as_passed():
 def test_what_was_not_measured_is_a_dash_and_not_a_zero():
     trial = judgements.trial(1, "drained", measures={"attempts": 1, "mttr_s": None, "waste": True})
     row = figures.rows(judgements.judgement(Status.PASS, [trial], []))[0]
-    assert (row.mttr, row.lost_steps, row.waste, dict(row.parts)) == ("–", "–", "–", {})
+    assert (row.mttr, row.lost_steps, row.waste, dict(row.parts)) == (
+        *[figures.NONE] * 3,
+        {},
+    )
 
 
 def test_a_strike_at_another_place_says_so():

@@ -60,7 +60,7 @@ def test_a_cited_event_is_a_line_of_a_file_below_the_run_directory():
     ("foreign", "shown"),
     [
         ("plain words", "plain words"),
-        ("über 5 – ☃", "über 5 – ☃"),
+        ("über 5 € ☃", "über 5 € ☃"),
         ("two\nlines\tand  blanks ", "two lines and blanks"),
         ("\x1b[2J\x07", "\\x1b[2J\\x07"),
         ("\u202egnp.exe", "\\u202egnp.exe"),
