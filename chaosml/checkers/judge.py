@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from chaosml.artifacts.contract import Contract
 from chaosml.checkers.corruption import Corruption, defects_of
 from chaosml.checkers.effect import Effect, coverage_of
+from chaosml.checkers.endings import ended_early
 from chaosml.checkers.evidence import Checker, Evidence, unknown
 from chaosml.checkers.lineage import Lineage
 from chaosml.checkers.outcome import Outcome
@@ -250,7 +251,9 @@ def _measures(
         measures["cpu_s"] = round(usage.total.middle_s, _DIGITS)
         for part, share in usage.shares.items():
             measures[f"{part}_share"] = round(share, _DIGITS)
-    if timeline.execution.startswith("trial/") and controls:
+    final = timeline.final_phase
+    did_all = final is not None and final.fact.phase == "Succeeded" and not ended_early(execution)
+    if timeline.execution.startswith("trial/") and controls and did_all:
         waste = waste_of(execution, controls)
         if waste is not None:
             measures["waste"] = round(waste.middle_s, _DIGITS)

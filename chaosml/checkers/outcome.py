@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from chaosml.checkers.endings import EXIT_ADVICE, false_success
 from chaosml.checkers.evidence import Evidence, cite, infrastructure_doubt, is_control, unknown
 from chaosml.event import TaskPhase
 from chaosml.timeline.analysis import Analysis
@@ -16,6 +17,15 @@ __all__ = ["Outcome"]
 _NAME = "outcome"
 _POD_DELETED = "pod deleted"
 _BROKEN = frozenset({"Failed", "Error"})
+_NOT_RETRIED = {
+    ("Error", "OnFailure"): "retryPolicy OnFailure, which is the default, retries Failed, "
+    "never Error",
+    ("Error", "OnTransientError"): "retryPolicy OnTransientError does not match the message",
+    ("Error", "Never"): "the task has no retryStrategy",
+    ("Failed", "OnError"): "retryPolicy OnError retries Error, never Failed",
+    ("Failed", "OnTransientError"): "retryPolicy OnTransientError does not match an exit code",
+    ("Failed", "Never"): "the task has no retryStrategy",
+}
 _COVER_BOTH = (
     "use retryPolicy: Always (or an expression over both Error and Failed), with a limit: a pod's "
     "death surfaces as either, which is a race"
@@ -127,29 +137,24 @@ def _explain(
 ) -> tuple[str, str, str | None]:
     """Return cause, words and advice for a task that ended badly."""
     what = f"{phase.task}: {phase.phase} {phase.message!r}"
+    early = false_success(execution)
+    if early is not None:
+        return "false-success", f"{early}; then {what}", EXIT_ADVICE
     policy = policies.get(phase.task)
-    view = f" (view {_view_of(phase)})"
+    reason = _NOT_RETRIED.get((phase.phase, policy or ""))
     if phase.phase == "Error" and phase.message == _POD_DELETED:
-        reasons = {
-            "OnTransientError": "retryPolicy OnTransientError matches no message of a deleted pod",
-            "OnFailure": "retryPolicy OnFailure, which is the default, retries Failed, never Error",
-            "Never": "the task has no retryStrategy",
-        }
-        reason = reasons.get(policy or "")
+        if policy == "OnTransientError":
+            reason = "retryPolicy OnTransientError matches no message of a deleted pod"
         if reason is None and policy is not None:
             return "retries-exhausted", f"{what}: attempt {phase.attempt} was the last", None
-        words = f"{what} was not retried{': ' + reason if reason else ''}{view}"
-        return "pod-deleted-not-retried", words, _COVER_BOTH
-    if phase.phase == "Failed" and policy in ("OnError", "OnTransientError", "Never"):
-        reasons = {
-            "OnError": "retryPolicy OnError retries Error, never Failed",
-            "OnTransientError": "retryPolicy OnTransientError does not match an exit code",
-            "Never": "the task has no retryStrategy",
-        }
-        words = f"{what} was not retried: {reasons[policy]}{view}"
-        return "failed-not-retried", words, _COVER_BOTH
-    attempts = len(execution.timeline.pods_of(phase.task))
-    return "task-failed", f"{what} after {attempts} pods", None
+        cause = "pod-deleted-not-retried"
+    elif reason is not None:
+        cause = f"{phase.phase.lower()}-not-retried"
+    else:
+        attempts = len(execution.timeline.pods_of(phase.task))
+        return "task-failed", f"{what}; pods: {attempts}", None
+    because = f": {reason}" if reason is not None else ""
+    return cause, f"{what} was not retried{because} (view {_view_of(phase)})", _COVER_BOTH
 
 
 def _view_of(phase: TaskPhase) -> str:

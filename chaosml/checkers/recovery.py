@@ -216,6 +216,9 @@ def _judge_steps(evidence: Evidence, trial: Analysis, most: int) -> Verdict:
             *cite(trial, outage.began, f"outage at step {outage.mark}"),
             *cite(trial, outage.restored, f"restored step {outage.restored_step}"),
         )
+        if lost is None and outage.next_pod is None:
+            words = f"no attempt went on after step {outage.mark}: see mttr"
+            return _say(trial, expectation, Status.UNKNOWN, "never-recovered", words, refs)
         if lost is None:
             words = f"nothing says what was restored after step {outage.mark}"
             return _say(trial, expectation, Status.UNKNOWN, "not-restored", words, refs)

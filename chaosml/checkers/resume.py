@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chaosml.checkers.divergence import Divergence, find_divergence, loss_band
+from chaosml.checkers.endings import EXIT_ADVICE, ended_early, false_success
 from chaosml.checkers.evidence import Evidence, cite, unknown
 from chaosml.checkers.labels import mislabelled
 from chaosml.checkers.ledger import (
@@ -199,8 +200,22 @@ class _Trial:
 
     def _judge_end(self) -> Verdict | None:
         """Judge a training that did not reach the end, or that cannot be followed there."""
-        wanted = self.trial.final_step
-        reached = self.trial.lineage.last_step
+        early = ended_early(self.trial)
+        if early is not None:
+            part = self.trial.lineage.parts[-1]
+            return _verdict(
+                self.trial,
+                Status.FAIL,
+                "training-ended-early",
+                false_success(self.trial) or "training ended early",
+                (
+                    *cite(self.trial, part.segment.ended, f"last words at step {part.stop}"),
+                    *cite(self.trial, part.pod.exited.at if part.pod.exited else None, "exit"),
+                    *cite(self.trial, early, "the task counts as Succeeded"),
+                ),
+                {"step": part.stop, "final_step": self.trial.final_step},
+                EXIT_ADVICE,
+            )
         final = self.timeline.final_phase
         if final is None or final.fact.phase != "Succeeded":
             phase = "did not end" if final is None else f"ended {final.fact.phase}"
@@ -209,23 +224,10 @@ class _Trial:
             return self._unknown(
                 "no-ledger", "the pipeline claims no steps, so none can be checked"
             )
-        if wanted is None or reached >= wanted:
-            return None
-        part = self.trial.lineage.parts[-1]
-        code = part.pod.exited.fact.exit_code if part.pod.exited is not None else None
-        return _verdict(
-            self.trial,
-            Status.FAIL,
-            "training-ended-early",
-            f"the workflow succeeded, but training ended at step {reached} of {wanted}"
-            + (f": pod {part.pod.uid} exited {code}" if code is not None else ""),
-            (
-                *cite(self.trial, part.segment.ended, f"last words at step {reached}"),
-                *cite(self.trial, part.pod.exited.at if part.pod.exited else None, f"exit {code}"),
-            ),
-            {"step": reached, "final_step": wanted},
-            "exit non-zero (143) after a signal: exit 0 says that the work is complete",
-        )
+        wanted, reached = self.trial.final_step, self.trial.lineage.last_step
+        if wanted is not None and reached < wanted:
+            return self._unknown("evidence-lost", f"no step after {reached} of {wanted} is known")
+        return None
 
     def _judge_labels(self) -> Verdict | None:
         part = self.reference.part

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from chaosml.checkers.endings import false_success
 from chaosml.checkers.evidence import Evidence, any_doubt, infrastructure_doubt, unknown
 from chaosml.timeline.analysis import Analysis
 from chaosml.timeline.moment import Span
@@ -49,8 +50,9 @@ def _judge(evidence: Evidence, trial: Analysis, most: float) -> Verdict:
     if final is None or final.fact.phase != "Succeeded":
         words = "the workflow did not succeed, so its compute compares with nothing: see outcome"
         return unknown(_NAME, _EXPECTATION, trial.name, "no-final-state", words)
-    if trial.final_step is not None and 0 < trial.lineage.last_step < trial.final_step:
-        words = f"training ended at step {trial.lineage.last_step}: half the work costs half"
+    early = false_success(trial)
+    if early is not None:
+        words = f"{early}: less work costs less"
         return unknown(_NAME, _EXPECTATION, trial.name, "training-ended-early", words)
     waste = waste_of(trial, evidence.controls)
     if waste is None or trial.usage is None:

@@ -17,6 +17,7 @@ from chaosml.verdict import (
 )
 
 __all__ = [
+    "INTERRUPTED",
     "INVALID",
     "MTTR_PARTS",
     "NONE",
@@ -29,10 +30,13 @@ __all__ = [
     "headline",
     "invalid_executions",
     "rows",
+    "verdict_name",
 ]
 
 INVALID = "INVALID"
 """Shown for a trial without a receipt, which proves nothing."""
+INTERRUPTED = "INTERRUPTED"
+"""Shown for a run that was cut short: what was not executed cannot have held."""
 MTTR_PARTS = {
     "detect_s": "detect",
     "reschedule_s": "reschedule",
@@ -204,12 +208,17 @@ def findings(judgement: Judgement) -> list[Finding]:
     return sorted(found, key=lambda finding: -finding.status.severity)
 
 
+def verdict_name(judgement: Judgement) -> str:
+    """Return the verdict in one word."""
+    return INTERRUPTED if judgement.interrupted else judgement.status.value
+
+
 def headline(judgement: Judgement) -> str:
     """Return the judgement in one sentence."""
     controls, trials = _split(judgement)
     ran = f"{count(controls, 'control')} and {count(trials, 'trial')}"
     if judgement.interrupted:
-        return f"interrupted after {ran}; what was recorded until then is judged below"
+        return f"stopped after {ran}; what was recorded until then is judged below"
     if judgement.status is Status.PASS:
         missing = len(judgement.coverage.missing)
         words = f"every expectation held in {ran}"

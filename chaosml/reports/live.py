@@ -18,6 +18,7 @@ from chaosml.document import display_path
 from chaosml.event import Event
 from chaosml.plan.model import Plan
 from chaosml.reports.course import Course, describe_end, describe_event, describe_strike
+from chaosml.reports.figures import verdict_name
 from chaosml.reports.progress import Progress, Silence
 from chaosml.reports.wording import count, printable
 from chaosml.scenario.model import Scenario
@@ -100,7 +101,7 @@ class PlainProgress:
 
     def judged(self, judgement: Judgement, directory: pathlib.Path) -> None:
         """Say that the reports are there."""
-        self._say(f"judged: {judgement.status.value}, reports in {display_path(directory)}")
+        self._say(f"judged: {verdict_name(judgement)}, reports in {display_path(directory)}")
 
     def notice(self, message: str) -> None:
         """Say it."""

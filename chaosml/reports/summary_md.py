@@ -60,13 +60,12 @@ def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 
 def _head(judgement: Judgement) -> str:
-    status = "INTERRUPTED" if judgement.interrupted else judgement.status.value
     about = (
         f"Pipeline {_code(judgement.pipeline)} on {_escaped(judgement.substrate)}, "
         f"seed {judgement.seed}, run {_code(judgement.run)}."
     )
     return (
-        f"# {_escaped(judgement.scenario)}: {status}\n\n"
+        f"# {_escaped(judgement.scenario)}: {figures.verdict_name(judgement)}\n\n"
         f"**{_escaped(figures.headline(judgement))}**\n\n{about}"
     )
 

@@ -21,7 +21,13 @@ from chaosml.verdict import Judgement
 
 __all__ = ["render"]
 
-_COLORS = {"PASS": "green", "FAIL": "bold red", "UNKNOWN": "yellow", figures.INVALID: "yellow"}
+_COLORS = {
+    "PASS": "green",
+    "FAIL": "bold red",
+    "UNKNOWN": "yellow",
+    figures.INVALID: "yellow",
+    figures.INTERRUPTED: "yellow",
+}
 _NARROW, _WIDE = 72, 100
 """Columns of a screen below which the least is shown, and from which on everything is."""
 _COLUMNS = {
@@ -88,7 +94,7 @@ def _status(name: str) -> Text:
 
 
 def _title(judgement: Judgement) -> Text:
-    name = judgement.status.value
+    name = figures.verdict_name(judgement)
     about = (
         f"{judgement.scenario}: {judgement.pipeline} on {judgement.substrate}, "
         f"seed {judgement.seed}, run {judgement.run}"
@@ -97,7 +103,7 @@ def _title(judgement: Judgement) -> Text:
 
 
 def _last_line(judgement: Judgement) -> Text:
-    name = judgement.status.value
+    name = figures.verdict_name(judgement)
     return Text.assemble((name, _COLORS[name]), ("  " + figures.headline(judgement), "bold"))
 
 

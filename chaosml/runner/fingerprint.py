@@ -7,27 +7,25 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import os
 import pathlib
 import platform
+from collections.abc import Mapping
 
 __all__ = ["take"]
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENBLAS_CORETYPE")
+_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENBLAS_CORETYPE")
 
 
-def take() -> dict[str, str]:
-    """Return the fingerprint of this host and of the libraries that pods run with."""
+def take(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the fingerprint of this host, its libraries and the environment of its pods."""
     found = {
         "machine": platform.machine(),
         "cpu-flags": hashlib.sha256(_cpu_flags().encode()).hexdigest()[:16],
         "python": platform.python_version(),
         "numpy": _version("numpy"),
     }
-    for variable in _THREAD_VARIABLES:
-        if variable in os.environ:
-            found[variable.lower().replace("_", "-")] = os.environ[variable]
-    return found
+    variables = {name: environment[name] for name in _VARIABLES if name in environment}
+    return found | {name.lower().replace("_", "-"): value for name, value in variables.items()}
 
 
 def _cpu_flags() -> str:

@@ -12,6 +12,7 @@ import os
 import pathlib
 import queue
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -31,6 +32,7 @@ from chaosml.scenario import load as scenario_load
 from chaosml.scenario.load import LoadedScenario
 from chaosml.services.client import Services
 from chaosml.store.directory import Owner, RunDirectory
+from chaosml.substrates.embedded.pods import base_environment
 from chaosml.substrates.embedded.substrate import EmbeddedSubstrate
 from chaosml.substrates.protocol import Substrate
 from chaosml.workflow.reducer import has_file_outputs
@@ -99,50 +101,66 @@ def run(path: pathlib.Path, options: RunOptions, progress: Progress) -> RunResul
     directory = RunDirectory.create(options.reports, loaded.scenario.metadata.name, clock.utc_now())
     conclude.save_inputs(directory, loaded, planned, options)
     progress.run_started(loaded.scenario, planned, directory.path)
-    inbox: _Inbox = queue.SimpleQueue()
-    interrupted = False
-    with Interruption(inbox) as interruption, _workspace(directory) as workspace:
-        try:
-            with _environment(loaded, options, directory, workspace, inbox) as environment:
-                substrate, services = environment
-                _refuse_missing(loaded, substrate)
-                executions = _Executions(
-                    composer=Composer(
-                        loaded=loaded,
-                        run=directory.run,
-                        endpoints=services.endpoints,
-                        fingerprint=fingerprint.take(),
-                        substrate=substrate.name,
-                        deadline_s=loaded.scenario.deadline,
-                        secrets=_secrets(loaded),
-                    ),
-                    directory=directory,
-                    loaded=loaded,
-                    progress=progress,
-                    execute=lambda setup: Execution(
-                        setup,
-                        substrate=substrate,
-                        services=services,
-                        inbox=inbox,
-                        interruption=interruption,
-                        progress=progress,
-                    ),
-                )
-                executions.run(planned)
-        except Interrupted as error:
-            interrupted = True
-            progress.notice(f"{error}: faults are healed, judging what was recorded")
+    interrupted = _execute(loaded, planned, directory, options, progress)
     result = conclude.conclude(directory, interrupted=interrupted)
     progress.judged(result.judgement, directory.path)
     return result
 
 
+def _execute(
+    loaded: LoadedScenario,
+    planned: Plan,
+    directory: RunDirectory,
+    options: RunOptions,
+    progress: Progress,
+) -> bool:
+    """Carry out the plan; return whether the user cut it short."""
+    inbox: _Inbox = queue.SimpleQueue()
+    with (
+        Interruption(inbox) as interruption,
+        _workspace(directory) as workspace,
+        _environment(loaded, options, directory, workspace, inbox) as (substrate, services),
+    ):
+        _refuse_missing(loaded, substrate)
+        threads = base_environment(pathlib.Path(sys.executable))
+        executions = _Executions(
+            composer=Composer(
+                loaded=loaded,
+                run=directory.run,
+                endpoints=services.endpoints,
+                fingerprint=fingerprint.take(threads),
+                substrate=substrate.name,
+                deadline_s=loaded.scenario.deadline,
+                secrets=_secrets(loaded),
+            ),
+            directory=directory,
+            loaded=loaded,
+            progress=progress,
+            execute=lambda setup: Execution(
+                setup,
+                substrate=substrate,
+                services=services,
+                inbox=inbox,
+                interruption=interruption,
+                progress=progress,
+            ),
+        )
+        try:
+            executions.run(planned)
+        except Interrupted as error:
+            progress.notice(f"{error}: faults are healed, judging what was recorded")
+            return True
+    return False
+
+
 @contextlib.contextmanager
 def _workspace(directory: RunDirectory) -> Iterator[pathlib.Path]:
     """Own the run directory and a private temporary folder while the run lives."""
-    workspace = pathlib.Path(tempfile.mkdtemp(prefix="chaosml-"))
+    # Named before it is made, so that a death in between leaves nothing that nobody knows of.
+    workspace = pathlib.Path(tempfile.gettempdir()) / f"chaosml-{os.getpid()}-{directory.run}"
     directory.own(Owner.here(workspace=workspace, run=_mark(directory)))
     try:
+        workspace.mkdir(mode=0o700)
         yield workspace
     finally:
         shutil.rmtree(workspace, ignore_errors=True)

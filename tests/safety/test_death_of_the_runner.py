@@ -56,9 +56,8 @@ class Run:
         return self._output.read_text()
 
 
-def marked(reports: pathlib.Path) -> list[int]:
-    """Return the processes that carry the mark of a run below `reports`."""
-    marks = [path.name for path in (reports / "spot").glob("[0-9]*")] if reports.exists() else []
+def marked(run: Run) -> list[int]:
+    """Return the living processes that carry the mark of a run, which ends in its runner's pid."""
     found = []
     for entry in pathlib.Path("/proc").glob("[0-9]*"):
         try:
@@ -66,8 +65,8 @@ def marked(reports: pathlib.Path) -> list[int]:
             state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
             continue
-        mine = [item for item in environment if item.startswith(b"CHAOSML_RUN=")]
-        if state != "Z" and any(mark.encode() in item for mark in marks for item in mine):
+        marks = [item for item in environment if item.startswith(b"CHAOSML_RUN=spot-")]
+        if state != "Z" and any(mark.endswith(b"-%d" % run.process.pid) for mark in marks):
             found.append(int(entry.name))
     return found
 
@@ -96,7 +95,7 @@ def test_a_killed_runner_leaves_nothing_after_recover_and_never_a_pass(
     done = recover(reports)
     assert done.returncode == 0, done.stderr
     deadline = clock.Deadline("death of every process of the run", 5.0)
-    assert clock.wait_until(lambda: not marked(reports), deadline), f"kill at {moment_s:.2f}s"
+    assert clock.wait_until(lambda: not marked(run), deadline), f"kill at {moment_s:.2f}s"
     assert not list(temporary.glob("chaosml-*")), f"kill at {moment_s:.2f}s"
     for directory in (reports / "spot").glob("[0-9]*") if reports.exists() else []:
         if not (directory / "invocation.json").exists():
@@ -122,7 +121,7 @@ def test_an_interrupted_run_heals_first_and_ends_with_130(
     assert run.reaches(3.0), run.output
     run.process.send_signal(number)
     assert run.end(30) == 130, run.output
-    assert marked(reports) == []
+    assert marked(run) == []
     assert not list(temporary.glob("chaosml-*"))
     (directory,) = (reports / "spot").glob("[0-9]*")
     assert json.loads((directory / "verdict.json").read_text())["interrupted"] is True

@@ -112,8 +112,7 @@ def test_an_expectation_shows_how_near_to_its_limit_it_came():
         ),
         (
             judgements.passed(interrupted=True),
-            "interrupted after 2 controls and 2 trials; what was recorded until then is judged "
-            "below",
+            "stopped after 2 controls and 2 trials; what was recorded until then is judged below",
         ),
         (
             judgements.judgement(Status.UNKNOWN, [], []),

@@ -42,6 +42,12 @@ def test_the_verdict_is_the_first_and_the_last_word():
     assert lines[-1].startswith("FAIL  outcome: pod-deleted-not-retried")
 
 
+def test_an_interrupted_run_is_not_called_passed():
+    lines = golden.text(judgements.passed(interrupted=True), 200).splitlines()
+    assert lines[0].startswith("INTERRUPTED  spot")
+    assert lines[-1].startswith("INTERRUPTED  stopped after 2 controls and 2 trials")
+
+
 def test_what_is_unknown_beside_a_failure_is_named_without_the_way_to_its_evidence():
     text = golden.text(judgements.failed())
     assert "UNKNOWN  lineage: checker-raised  trial/1\n  the checker raised KeyError\n" in text
