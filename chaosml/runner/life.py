@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from chaosml import clock
-from chaosml.errors import Interrupted, UsageError
+from chaosml.errors import HarnessError, Interrupted, UsageError
 from chaosml.faults.catalogue import CATALOGUE, missing_capabilities, option_models
 from chaosml.plan.build import build
 from chaosml.plan.model import Option, Plan
@@ -160,11 +160,20 @@ def _workspace(directory: RunDirectory) -> Iterator[pathlib.Path]:
     workspace = pathlib.Path(tempfile.gettempdir()) / f"chaosml-{os.getpid()}-{directory.run}"
     directory.own(Owner.here(workspace=workspace, run=_mark(directory)))
     try:
-        workspace.mkdir(mode=0o700)
+        _make(workspace)
         yield workspace
     finally:
         shutil.rmtree(workspace, ignore_errors=True)
         directory.disown()
+
+
+def _make(workspace: pathlib.Path) -> None:
+    try:
+        workspace.mkdir(mode=0o700)
+    except OSError as error:
+        raise HarnessError(
+            f"cannot make the temporary folder {workspace}: {error.strerror}; set TMPDIR"
+        ) from error
 
 
 def _mark(directory: RunDirectory) -> str:
