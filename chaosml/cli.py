@@ -359,6 +359,8 @@ def _attempt(action: Callable[[], int]) -> int:
         if _debugging():
             traceback.print_exc()
         _say(str(error))
+        for note in getattr(error, "__notes__", ()):
+            _say(f"also: {note}")
         return error.exit_code
     except KeyboardInterrupt:
         _say("interrupted")

@@ -63,18 +63,17 @@ def ledger_flaws(parts: tuple[Part, ...]) -> list[Flaw]:
 def _flaw_of(part: Part) -> Flaw | None:
     ledger, segment = part.claims.ledger, part.segment
     count = part.stop - part.start
-    end = min(segment.first_row + count, segment.last_row)
-    expected = array("q", range(part.start + 1, part.stop + 1))
-    rows_fit = ledger.steps[segment.first_row : end] == expected
-    more = end < segment.last_row and ledger.steps[end] <= part.stop
-    if rows_fit and not more:
-        return None
+    end = segment.first_row + count
+    if 0 <= count <= len(segment.rows):
+        expected = array("q", range(part.start + 1, part.stop + 1))
+        again = end < segment.last_row and ledger.steps[end] <= part.stop
+        if ledger.steps[segment.first_row : end] == expected and not again:
+            return None
     return _first_flaw(part, ledger)
 
 
 def _first_flaw(part: Part, ledger: StepLedger) -> Flaw | None:
     wanted = part.start + 1
-    row = part.segment.first_row
     for row in part.segment.rows:
         step = ledger.steps[row]
         if step < wanted:

@@ -20,7 +20,17 @@ import yaml
 
 from chaosml.errors import Problem, ScenarioError
 
-__all__ = ["Document", "Loc", "Mark", "display_path", "parse", "read", "read_scalar"]
+__all__ = [
+    "Document",
+    "Loc",
+    "Mark",
+    "describe",
+    "display_path",
+    "parse",
+    "read",
+    "read_scalar",
+    "resolve",
+]
 
 Loc = tuple[str | int, ...]
 """Keys and indices from the top of a document."""

@@ -168,8 +168,9 @@ class LiveProgress:
         self._print(Text(describe_end(execution, summary)))
 
     def judged(self, judgement: Judgement, directory: pathlib.Path) -> None:
-        """Remove the display: the summary follows."""
+        """Remove the display and leave a blank line: the summary follows."""
         self.close()
+        self._print(Text())
 
     def notice(self, message: str) -> None:
         """Leave it above the display."""

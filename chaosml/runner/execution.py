@@ -12,8 +12,9 @@ import dataclasses
 import pathlib
 import queue
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any
 
 from chaosml import clock
@@ -62,6 +63,34 @@ class Setup:
         return self.header.isolation["bucket"]
 
 
+class _Ending:
+    """Ends an execution whatever happened in it; what fails then hides nothing of that."""
+
+    def __init__(self, close: Callable[[str, str], list[Exception]]) -> None:
+        self._close = close
+        self.reason = "failed"
+
+    def __enter__(self) -> _Ending:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, Interrupted):
+            self.reason = "interrupted"
+        problems = self._close(self.reason, "" if error is None else str(error))
+        if error is not None:
+            for problem in problems:
+                error.add_note(str(problem))
+        elif problems:
+            raise HarnessError(
+                "the execution could not be ended in order: " + "; ".join(map(str, problems))
+            ) from problems[0]
+
+
 class Execution:
     """Runs one `Setup` on a prepared substrate with running services."""
 
@@ -101,21 +130,11 @@ class Execution:
             Interrupted: after healing, where the user asked for it.
             HarnessError: the environment failed; the history says so and is closed.
         """
-        try:
+        with _Ending(self.close) as ending:
             self._begin()
-            reason = self._watch()
-        except BaseException as error:
-            # What goes wrong while ending may not hide why it had to end.
-            for problem in self._close(_reason(error), str(error)):
-                error.add_note(str(problem))
-            raise
-        problems = self._close(reason, "")
-        if problems:
-            raise HarnessError(
-                "the execution could not be ended in order: " + "; ".join(map(str, problems))
-            ) from problems[0]
+            ending.reason = self._watch()
 
-    def _close(self, reason: str, detail: str) -> list[Exception]:
+    def close(self, reason: str, detail: str) -> list[Exception]:
         """End everything and the history; return what could not be done."""
         problems = self._end(audited=reason in {"completed", "deadline"})
         try:
@@ -219,8 +238,7 @@ class Execution:
             while self._recording:
                 current = self._recording.popleft()
                 if isinstance(current.data, TaskPhase):
-                    fact = current.data
-                    self._now = f"{fact.display_name} ({fact.message or fact.phase})"
+                    self._now = _word(current.data)
                 self._progress.event(self._setup.header.execution, current)
                 self._injections.take(current)
         finally:
@@ -266,5 +284,7 @@ class Execution:
         self.record([CloseSource("audit", last)])
 
 
-def _reason(error: BaseException) -> str:
-    return "interrupted" if isinstance(error, Interrupted) else "failed"
+def _word(fact: TaskPhase) -> str:
+    """Say where a task stands; the message of an earlier death stays on a pod that runs again."""
+    waits = fact.phase == "Pending" or fact.message.startswith("Backoff")
+    return f"{fact.display_name} ({fact.message if waits and fact.message else fact.phase})"

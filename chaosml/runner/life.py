@@ -71,8 +71,6 @@ def _load(path: pathlib.Path, options: RunOptions) -> LoadedScenario:
         values["trials"] = str(options.trials)
     if options.seed is not None:
         values["seed"] = str(options.seed)
-    if options.deadline_s is not None:
-        values["deadline"] = f"{options.deadline_s}s"
     return scenario_load.load(
         path,
         catalogue=option_models(),

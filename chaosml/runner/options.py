@@ -19,7 +19,6 @@ class RunOptions:
     """Another Workflow document for the same scenario."""
     trials: int | None = None
     seed: int | None = None
-    deadline_s: float | None = None
     set_values: Mapping[str, str] = field(default_factory=dict)
     """Dotted path in the scenario to a YAML value, as `--set` takes it."""
     reports: pathlib.Path = pathlib.Path("reports")

@@ -16,7 +16,7 @@ from chaosml.scenario.parts import Parts
 from chaosml.scenario.pipeline import describe_unknown_task
 from chaosml.workflow.load import Examination
 
-__all__ = ["check_faults"]
+__all__ = ["Legal", "check_faults"]
 
 Legal = Callable[[str, Any, bool], tuple[str, ...]]
 

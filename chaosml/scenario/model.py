@@ -26,6 +26,7 @@ __all__ = [
     "Bound",
     "Corruption",
     "Duration",
+    "Embedded",
     "EventTrigger",
     "Expectations",
     "Fault",
@@ -40,9 +41,13 @@ __all__ = [
     "Percent",
     "Pipeline",
     "Scenario",
+    "ShareLimit",
+    "StepLimit",
     "StepNumber",
     "Target",
     "Trigger",
+    "parse_duration",
+    "parse_percent",
 ]
 
 _NAME = r"^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$"

@@ -32,7 +32,7 @@ _TRANSFERS = frozenset(
     }
 )
 
-FactT = TypeVar("FactT")
+_FactT = TypeVar("_FactT")
 
 
 def build(events: Iterable[Event], scenario: Scenario) -> Timeline:
@@ -125,16 +125,16 @@ class _Collector:
         if isinstance(event.data, facts.SourceLost):
             self._counter(event.data.source).lost = event.data.why
 
-    def _all(self, kind: type[FactT]) -> tuple[Seen[FactT], ...]:
+    def _all(self, kind: type[_FactT]) -> tuple[Seen[_FactT], ...]:
         """Return the facts of a kind by their source's numbers, which a delay does not change."""
         return tuple(sorted(self._kept.get(kind, ()), key=lambda seen: seen.number))
 
-    def _by_time(self, kind: type[FactT]) -> tuple[Seen[FactT], ...]:
+    def _by_time(self, kind: type[_FactT]) -> tuple[Seen[_FactT], ...]:
         return tuple(
             sorted(self._kept.get(kind, ()), key=lambda seen: (seen.at.earliest_ns, seen.number))
         )
 
-    def _first(self, kind: type[FactT]) -> Seen[FactT] | None:
+    def _first(self, kind: type[_FactT]) -> Seen[_FactT] | None:
         found = self._all(kind)
         return found[0] if found else None
 
@@ -216,9 +216,9 @@ class _Collector:
 
 
 def _group(
-    seen: tuple[Seen[FactT], ...], name: Callable[[FactT], str]
-) -> dict[str, tuple[Seen[FactT], ...]]:
-    groups: dict[str, list[Seen[FactT]]] = defaultdict(list)
+    seen: tuple[Seen[_FactT], ...], name: Callable[[_FactT], str]
+) -> dict[str, tuple[Seen[_FactT], ...]]:
+    groups: dict[str, list[Seen[_FactT]]] = defaultdict(list)
     for one in seen:
         groups[name(one.fact)].append(one)
     return {key: tuple(group) for key, group in groups.items()}

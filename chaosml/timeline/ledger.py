@@ -109,7 +109,7 @@ class StepLedger:
 
     def batch(self, row: int) -> str:
         """Return the batch hash of a row as it was claimed."""
-        return self.odd.get(row) or self.batch_bytes(row).hex()
+        return self.odd[row] if row in self.odd else self.batch_bytes(row).hex()
 
     def batch_bytes(self, row: int) -> bytes:
         """Return the eight bytes that stand for the batch of a row."""

@@ -14,7 +14,7 @@ __all__ = ["Moment", "Order", "Seen", "Span", "order", "overlap", "passed"]
 
 _NS_PER_S = 1e9
 
-FactT = TypeVar("FactT", covariant=True)
+_FactT = TypeVar("_FactT", covariant=True)
 
 
 class Order(enum.Enum):
@@ -50,10 +50,10 @@ def order(first: Moment, second: Moment) -> Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen(Generic[FactT]):
+class Seen(Generic[_FactT]):
     """A fact of the history with its time; `number` orders the facts of one source."""
 
-    fact: FactT
+    fact: _FactT
     at: Moment
     number: int
 

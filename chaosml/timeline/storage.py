@@ -150,7 +150,7 @@ class Storage:
         marker = None if key is None else self.current(key)
         if marker is None:
             return None
-        named = objects_named(marker)
+        named = _objects_named(marker)
         return marker if not named or version.key in named else None
 
     def is_committed(self, version: Version) -> bool:
@@ -169,7 +169,7 @@ class Storage:
 
     def objects_of(self, marker: Version) -> list[Version]:
         """Return the current objects that a marker commits."""
-        named = objects_named(marker)
+        named = _objects_named(marker)
         if named:
             found = [self.current(key) for key in named]
             return [version for version in found if version is not None]
@@ -234,7 +234,7 @@ class Storage:
         return [version for version in found if version is not None]
 
 
-def objects_named(marker: Version) -> list[str]:
+def _objects_named(marker: Version) -> list[str]:
     """Return the keys of the artifact's objects that a marker names in its content.
 
     A manifest may name other objects too, such as its parent: a field that says by its name

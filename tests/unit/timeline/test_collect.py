@@ -1,3 +1,5 @@
+"""From events to a timeline, whatever their order."""
+
 import msgspec
 import pytest
 
@@ -48,7 +50,7 @@ def test_a_stream_is_read_once(scenario):
 def claims_of(scenario, *lines):
     training = histories.Training("trial/1")
     uid = training.start()
-    for number, (pid, n, rank, kind, fields) in enumerate(lines):
+    for pid, n, rank, kind, fields in lines:
         training.say(f"pod/{uid}", kind(n=n, pid=pid, rank=rank, **fields), f"log/{uid}")
     return build(training.close(), scenario).claims.get(uid)
 

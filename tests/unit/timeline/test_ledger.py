@@ -1,3 +1,5 @@
+"""The columns of steps give back what was claimed."""
+
 import hashlib
 import json
 import math

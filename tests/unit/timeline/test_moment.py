@@ -1,3 +1,5 @@
+"""Order and length of what is known only as intervals."""
+
 from hypothesis import given
 from hypothesis import strategies as st
 

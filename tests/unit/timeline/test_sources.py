@@ -1,3 +1,5 @@
+"""When the absence of an event means something."""
+
 import random
 
 import pytest

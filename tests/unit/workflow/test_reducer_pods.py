@@ -167,35 +167,36 @@ def test_reduce_changes_no_argument_and_repeats_itself():
     assert first.state == kept
 
 
+EVERYTHING = """
+entrypoint: main
+arguments: {parameters: [{name: grace, value: 12}]}
+podSpecPatch: '{"terminationGracePeriodSeconds": 99}'
+podMetadata: {labels: {team: ml}}
+nodeSelector: {pool: a}
+volumes: [{name: scratch, emptyDir: {}}]
+templates:
+- name: main
+  activeDeadlineSeconds: "30"
+  podSpecPatch: 'terminationGracePeriodSeconds: {{workflow.parameters.grace}}'
+  metadata: {labels: {app: "{{workflow.name}}"}, annotations: {note: hi}}
+  outputs: {parameters: [{name: o, valueFrom: {path: /tmp/o, default: d}}]}
+  script:
+    image: "img:{{workflow.parameters.grace}}"
+    command: [python]
+    source: "print('{{pod.name}} {{outputs.parameters.o.path}} {{node.name}}')"
+    workingDir: /work
+    env:
+    - {name: PLAIN, value: "{{workflow.uid}}"}
+    - {name: SECRET, valueFrom: {secretKeyRef: {name: s3, key: token}}}
+    - {name: NODE, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}
+    volumeMounts: [{name: scratch, mountPath: /scratch}]
+    lifecycle: {preStop: {exec: {command: [sh, -c, "sync {{workflow.name}}"]}}}
+    resources: {requests: {cpu: 500m}}
+"""
+
+
 def test_a_pod_has_everything_that_its_template_says():
-    run = Run(
-        """
-        entrypoint: main
-        arguments: {parameters: [{name: grace, value: 12}]}
-        podSpecPatch: '{"terminationGracePeriodSeconds": 99}'
-        podMetadata: {labels: {team: ml}}
-        nodeSelector: {pool: a}
-        volumes: [{name: scratch, emptyDir: {}}]
-        templates:
-        - name: main
-          activeDeadlineSeconds: "30"
-          podSpecPatch: 'terminationGracePeriodSeconds: {{workflow.parameters.grace}}'
-          metadata: {labels: {app: "{{workflow.name}}"}, annotations: {note: hi}}
-          outputs: {parameters: [{name: o, valueFrom: {path: /tmp/o, default: d}}]}
-          script:
-            image: "img:{{workflow.parameters.grace}}"
-            command: [python]
-            source: "print('{{pod.name}} {{outputs.parameters.o.path}} {{node.name}}')"
-            workingDir: /work
-            env:
-            - {name: PLAIN, value: "{{workflow.uid}}"}
-            - {name: SECRET, valueFrom: {secretKeyRef: {name: s3, key: token}}}
-            - {name: NODE, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}
-            volumeMounts: [{name: scratch, mountPath: /scratch}]
-            lifecycle: {preStop: {exec: {command: [sh, -c, "sync {{workflow.name}}"]}}}
-            resources: {requests: {cpu: 500m}}
-        """
-    )
+    run = Run(EVERYTHING)
     spec = run.specs["wf"]
     assert (spec.image, spec.command, spec.script) == (
         "img:12",
