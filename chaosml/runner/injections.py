@@ -2,72 +2,39 @@
 
     arm ─► (hold or approximate trigger) ─► script ─► action … ─► heal
 
-Every action is journalled before it happens, with what is needed to undo it. An
-action that has an undoing leaves it on a stack, healed in reverse order at the end.
+`actions` journals and carries out what the scripts yield.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from chaosml import clock
-from chaosml.errors import HarnessError
 from chaosml.event import (
     Event,
-    Fact,
-    HealDone,
-    HealIntended,
     HoldEnded,
     HoldStarted,
-    InjectionApplied,
     InjectionArmed,
-    InjectionIntended,
     InjectionInvalid,
     PodDeletion,
     PodExited,
     PodSignalled,
     PodStarted,
-    Scalar,
 )
 from chaosml.faults import script as steps
 from chaosml.faults.catalogue import FaultKind
-from chaosml.history import Entry
 from chaosml.plan.model import PlannedInjection
+from chaosml.runner.actions import Performer, Pods, World, find_pod
 from chaosml.runner.places import rule_of
-from chaosml.services.messages import Answer, Arm, EndHolds, Notify, Order, Release, Withdraw
-from chaosml.substrates.protocol import DeletesPods, DrainsNodes, EvictsPods, PodView, StopsNodes
+from chaosml.services.messages import Arm, EndHolds, Release
+from chaosml.substrates.protocol import PodView
 
-__all__ = ["Injections", "World"]
+__all__ = ["Injections"]
 
 _TERMINATION_NS = 1_000_000_000
 """A hook before SIGTERM may take long; after this the termination counts as begun."""
-
-
-class _Pods(DeletesPods, EvictsPods, DrainsNodes, StopsNodes, Protocol):
-    """The capabilities that actions use; which of them a fault needs is checked before a run."""
-
-    def pods(self) -> Sequence[PodView]:
-        """Return the pods that exist."""
-
-
-class World(Protocol):
-    """What injections act on and report to."""
-
-    @property
-    def substrate(self) -> Any:
-        """The substrate."""
-
-    def call(self, order: Order) -> Answer:
-        """Ask the services."""
-
-    def say(self, subject: str, fact: Fact) -> None:
-        """Write a fact of the harness."""
-
-    def record(self, entries: Sequence[Entry]) -> None:
-        """Write what the substrate says."""
 
 
 @dataclass(slots=True)
@@ -86,6 +53,7 @@ class _Injection:
     planned: PlannedInjection
     kind: FaultKind
     options: Any
+    performer: Performer
     target: PodView | None = None
     hold: str | None = None
     struck: bool = False
@@ -94,13 +62,12 @@ class _Injection:
     """When an approximate trigger strikes."""
     step: int | None = None
     scripts: list[_Waiting] = field(default_factory=list)
-    undo: list[tuple[str, steps.Action]] = field(default_factory=list)
 
 
 class _Scene:
     """The moment of a strike, as a script may ask about it."""
 
-    def __init__(self, target: PodView, substrate: _Pods) -> None:
+    def __init__(self, target: PodView, substrate: Pods) -> None:
         self._target = target
         self._substrate = substrate
 
@@ -119,7 +86,10 @@ class Injections:
         self, world: World, planned: Sequence[tuple[PlannedInjection, FaultKind, Any]]
     ) -> None:
         self._world = world
-        self._all = [_Injection(plan, kind, options) for plan, kind, options in planned]
+        self._all = [
+            _Injection(plan, kind, options, Performer(world, plan.injection))
+            for plan, kind, options in planned
+        ]
         self._terminating: dict[str, int] = {}
         self._running: dict[str, PodView] = {}
 
@@ -198,7 +168,7 @@ class Injections:
     def _begin_hold(self, held: HoldStarted) -> None:
         for injection in self._all:
             if injection.planned.injection == held.rule and not injection.struck:
-                target = self._pod(held.uid)
+                target = find_pod(self._world, held.uid)
                 injection.hold, injection.step = held.hold, held.step
                 if target is None:
                     self._invalidate(injection, "target-finished", f"pod {held.uid} is gone")
@@ -216,7 +186,7 @@ class Injections:
                 )
 
     def _note_start(self, uid: str) -> None:
-        pod = self._pod(uid)
+        pod = find_pod(self._world, uid)
         if pod is None:
             return
         self._running[uid] = pod
@@ -245,10 +215,6 @@ class Injections:
                     f"before {plan.place.words}",
                 )
 
-    def _pod(self, uid: str) -> PodView | None:
-        pods: Sequence[PodView] = self._world.substrate.pods()
-        return next((pod for pod in pods if pod.uid == uid), None)
-
     def _end_holds(self, uid: str, why: str) -> None:
         self._terminating.pop(uid, None)
         if any(injection.hold for injection in self._all):
@@ -256,7 +222,7 @@ class Injections:
 
     def _strike(self, injection: _Injection, target: PodView) -> None:
         injection.struck, injection.target = True, target
-        scene = _Scene(target, cast("_Pods", self._world.substrate))
+        scene = _Scene(target, cast("Pods", self._world.substrate))
         script = injection.kind.script(injection.options, injection.planned.view, scene)
         self._start(injection, script)
 
@@ -282,8 +248,10 @@ class Injections:
                         return
                     case steps.Also(script):
                         self._start(injection, script)
+                    case steps.Release():
+                        self._release(injection)
                     case action:
-                        self._perform(injection, action)
+                        injection.performer.perform(action, step=injection.step)
         except StopIteration:
             injection.scripts.remove(waiting)
 
@@ -294,79 +262,9 @@ class Injections:
                     waiting.until = None
                     self._resume(injection, waiting, True)
 
-    def _perform(self, injection: _Injection, action: steps.Action) -> None:
-        """Journal an action, carry it out, remember how to undo it."""
-        name = injection.planned.injection
-        subject, verb, target = f"injection/{name}", _verb(action), _target(action)
-        if isinstance(action, steps.Release):
-            self._release(injection)
-            return
-        self._world.say(
-            subject,
-            InjectionIntended(
-                injection=name,
-                action=verb,
-                target=target,
-                prior=self._prior(action),
-                owner_pid=os.getpid(),
-            ),
-        )
-        undo = _UNDO.get(type(action))
-        if undo is not None:
-            injection.undo.append((verb, undo(action)))
-        self._forget_undone(injection, action)
-        applied = InjectionApplied(injection=name, action=verb, target=target, step=injection.step)
-        self._do(name, action)
-        self._world.say(subject, applied)
-
-    def _prior(self, action: steps.Action) -> dict[str, Scalar]:
-        match action:
-            case steps.Delete(uid=uid) | steps.Evict(uid=uid):
-                pod = self._pod(uid)
-                return {} if pod is None else {"running": pod.running, "node": pod.node}
-            case _:
-                return {}
-
-    def _do(self, by: str, action: steps.Action) -> None:
-        substrate = cast("_Pods", self._world.substrate)
-        match action:
-            case steps.Delete(uid, view, grace_s, force):
-                entries = substrate.delete_pod(uid, by=by, view=view, grace_s=grace_s, force=force)
-            case steps.Evict(uid, view):
-                entries = substrate.evict_pod(uid, by=by, view=view)
-            case steps.Cordon(node):
-                entries = substrate.cordon_node(node, by=by)
-            case steps.Uncordon(node):
-                entries = substrate.uncordon_node(node, by=by)
-            case steps.StopNode(node, view):
-                entries = substrate.stop_node(node, by=by, view=view)
-            case steps.AddNode():
-                entries = substrate.add_node(by=by)
-            case _:
-                entries = ()
-                self._tell_services(by, action)
-        self._world.record(entries)
-
-    def _tell_services(self, by: str, action: steps.Action) -> None:
-        match action:
-            case steps.Notify(node, what, seconds):
-                deadline_ns = clock.monotonic_ns() + int(seconds * 1e9)
-                self._world.call(Notify(node=node, notice=by, action=what, deadline_ns=deadline_ns))
-            case steps.Withdraw(node):
-                self._world.call(Withdraw(node=node))
-
     def _release(self, injection: _Injection) -> None:
         if injection.hold is not None:
             self._world.call(Release(hold=injection.hold, why="receipt"))
-
-    @staticmethod
-    def _forget_undone(injection: _Injection, action: steps.Action) -> None:
-        """An action that is itself the undoing of an earlier one leaves nothing to heal."""
-        undone = _UNDOES.get(type(action), ())
-        for entry in list(reversed(injection.undo)):
-            if entry[0] in undone:
-                injection.undo.remove(entry)
-                return
 
     def _invalidate(self, injection: _Injection, why: str, detail: str) -> None:
         injection.invalid = True
@@ -382,12 +280,7 @@ class Injections:
             for waiting in injection.scripts:
                 waiting.script.close()
             injection.scripts.clear()
-            for _, action in reversed(injection.undo):
-                try:
-                    self._heal(injection.planned.injection, action)
-                except HarnessError as error:
-                    problems.append(error)
-            injection.undo.clear()
+            problems += injection.performer.heal()
             if not injection.struck and not injection.invalid:
                 plan = injection.planned
                 self._invalidate(
@@ -397,53 +290,3 @@ class Injections:
                 )
         if problems:
             raise ExceptionGroup("some faults could not be healed", problems)
-
-    def _heal(self, name: str, action: steps.Action) -> None:
-        subject, verb, target = f"injection/{name}", _verb(action), _target(action)
-        self._world.say(subject, HealIntended(injection=name, action=verb, target=target))
-        self._do(name, action)
-        self._world.say(subject, HealDone(injection=name, action=verb, target=target))
-
-
-_UNDO: dict[type, Callable[[Any], steps.Action]] = {
-    steps.Notify: lambda action: steps.Withdraw(action.node),
-    steps.Cordon: lambda action: steps.Uncordon(action.node),
-    steps.StopNode: lambda action: steps.AddNode(),
-}
-_UNDOES: dict[type, tuple[str, ...]] = {
-    steps.Withdraw: ("notify",),
-    steps.Uncordon: ("cordon",),
-    steps.AddNode: ("stop-node",),
-    # A stopped node can be neither drained nor opened again.
-    steps.StopNode: ("cordon",),
-}
-
-
-def _verb(action: steps.Action) -> str:
-    return {
-        steps.Delete: "delete-pod",
-        steps.Evict: "evict-pod",
-        steps.Cordon: "cordon",
-        steps.Uncordon: "uncordon",
-        steps.StopNode: "stop-node",
-        steps.AddNode: "add-node",
-        steps.Notify: "notify",
-        steps.Withdraw: "withdraw",
-        steps.Release: "release",
-    }[type(action)]
-
-
-def _target(action: steps.Action) -> str:
-    match action:
-        case steps.Delete(uid=uid) | steps.Evict(uid=uid):
-            return f"pod/{uid}"
-        case (
-            steps.Cordon(node)
-            | steps.Uncordon(node)
-            | steps.StopNode(node=node)
-            | steps.Notify(node=node)
-            | steps.Withdraw(node)
-        ):
-            return f"node/{node}"
-        case _:
-            return "cluster"
