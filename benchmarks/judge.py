@@ -3,8 +3,8 @@
     python benchmarks/judge.py
 
 A run is a control and a trial that resumes exactly: mostly steps, with a checkpoint
-every hundred of them. Printed are time, peak memory, and the ratio of the times; ten
-times the events may take eleven times as long.
+every hundred of them. Printed are time, peak memory, and the ratio of the times, of
+the fastest of three; ten times the events may take eleven times the CPU time.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import msgspec
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SIZES = (100_000, 1_000_000)
+REPEATS = 3
 EVERY = 100
 EVENTS_PER_STEP = 1.06
 LIMIT_S, LIMIT_MB, LIMIT_RATIO = 5.0, 300.0, 11.0
@@ -70,7 +71,7 @@ def judge(folder: pathlib.Path) -> None:
     from chaosml.timeline import build
     from tests.quality import histories
 
-    imported = time.monotonic()
+    imported, imported_cpu = time.monotonic(), time.process_time()
     scenario = histories.scenario()
     control = build(history.read(folder / "control.jsonl"), scenario)
     trial = build(history.read(folder / "trial.jsonl"), scenario)
@@ -95,6 +96,7 @@ def judge(folder: pathlib.Path) -> None:
                 "timelines_s": built - imported,
                 "checkers_s": ended - built,
                 "total_s": ended - imported,
+                "cpu_s": time.process_time() - imported_cpu,
                 "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
                 "status": judgement.status.value,
                 "verdicts": [
@@ -126,7 +128,8 @@ def main() -> int:
     for size in SIZES:
         with tempfile.TemporaryDirectory() as folder:
             _child("generate", folder, str(size))
-            found = json.loads(_child("judge", folder))
+            runs = [json.loads(_child("judge", folder)) for _ in range(REPEATS)]
+        found = min(runs, key=lambda one: one["total_s"])
         figures.append(found)
         print(
             f"{found['events']:>9,} events: {found['total_s']:.2f} s (timelines "
@@ -136,8 +139,10 @@ def main() -> int:
         for verdict in found["verdicts"]:
             print(f"          {verdict[:200]}")
     small, large = figures
-    ratio = large["total_s"] / small["total_s"]
-    print(f"{large['events'] / small['events']:.1f} times the events: {ratio:.1f} times as long")
+    ratio = large["cpu_s"] / small["cpu_s"]
+    print(
+        f"{large['events'] / small['events']:.1f} times the events: {ratio:.1f} times the CPU time"
+    )
     holds = large["total_s"] <= LIMIT_S and large["peak_mb"] <= LIMIT_MB and ratio <= LIMIT_RATIO
     print(
         f"limits ({LIMIT_S:g} s, {LIMIT_MB:g} MB, ratio {LIMIT_RATIO:g}): "

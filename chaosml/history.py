@@ -226,24 +226,18 @@ def read(path: pathlib.Path) -> Iterator[Event]:
     Raises:
         HistoryError: the file is missing, or a line other than a torn last one is no event.
     """
-    decoder = msgspec.json.Decoder(Event)
+    decode = msgspec.json.Decoder(Event).decode
+    number = 0
     try:
         with open(path, "rb") as file:
-            number, rest = 0, b""
+            rest = b""
             while chunk := file.read(_CHUNK_BYTES):
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     number += 1
-                    yield _decode(decoder, line, path, number)
+                    yield decode(line)
     except OSError as error:
         raise HistoryError(f"cannot read the history {path}: {error.strerror}") from error
-
-
-def _decode(
-    decoder: msgspec.json.Decoder[Event], line: bytes, path: pathlib.Path, number: int
-) -> Event:
-    try:
-        return decoder.decode(line)
     except msgspec.MsgspecError as error:
         raise HistoryError(
             f"{path}:{number}: not an event that this version knows ({error}); "

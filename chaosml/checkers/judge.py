@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 
 from chaosml.artifacts.contract import Contract
-from chaosml.checkers.corruption import Corruption, defects_of
+from chaosml.checkers.corruption import Corruption
 from chaosml.checkers.effect import Effect, coverage_of
 from chaosml.checkers.endings import ended_early
 from chaosml.checkers.evidence import Checker, Evidence, unknown
@@ -231,20 +231,17 @@ def _summarise(
         wall_s=round(wall, _DIGITS),
         valid=not is_trial or evidence.is_valid(execution),
         receipts=evidence.receipts.get(timeline.execution, ()),
-        measures=_measures(evidence, execution, controls),
+        measures=_measures(execution, controls),
     )
 
 
-def _measures(
-    evidence: Evidence, execution: Analysis, controls: Sequence[Analysis]
-) -> dict[str, Measure]:
+def _measures(execution: Analysis, controls: Sequence[Analysis]) -> dict[str, Measure]:
     timeline = execution.timeline
     training = timeline.pods_of(timeline.training_task)
     measures: dict[str, Measure] = {
         "attempts": len(training),
         "events": timeline.events,
         "steps": execution.lineage.last_step,
-        "defects": sum(defect.sure for defect in defects_of(evidence, execution)),
     }
     usage = execution.usage
     if usage is not None:

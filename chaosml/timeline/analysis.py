@@ -18,10 +18,11 @@ class Analysis:
     """A timeline with its derived parts; pure, and lazy because not every checker needs all."""
 
     def __init__(self, timeline: Timeline, contract: Contract, final_step: int | None) -> None:
-        """Args: the timeline, the artifact contract, and the step at which training is done."""
+        """Take a timeline, the artifact contract, and the step at which training is done."""
         self.timeline = timeline
         self.contract = contract
         self.final_step = final_step
+        self._final: dict[str, list[Version]] = {}
 
     @property
     def name(self) -> str:
@@ -53,6 +54,11 @@ class Analysis:
 
         Where keys or contents name no step, what is current at the end is the final state.
         """
+        if role not in self._final:
+            self._final[role] = self._find_final(role)
+        return self._final[role]
+
+    def _find_final(self, role: str) -> list[Version]:
         found: list[Version] = []
         for artifact in self.contract.artifacts:
             if artifact.role != role:

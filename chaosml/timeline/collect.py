@@ -56,7 +56,6 @@ class _Collector:
         self._kept: dict[type, list[Seen[Any]]] = defaultdict(list)
         self._events = 0
         self._special: dict[type, Callable[[Event], None]] = {
-            facts.ClaimStep: self._take_step,
             facts.ClaimReady: self._take_claim,
             facts.ClaimRestore: self._take_claim,
             facts.ClaimCheckpoint: self._take_claim,
@@ -75,7 +74,8 @@ class _Collector:
 
     def read(self, events: Iterable[Event]) -> Timeline:
         """Take every event and put the timeline together."""
-        sources, special, keep = self._sources, self._special, self._keep
+        sources, tracks = self._sources, self._tracks
+        special, keep = self._special, self._keep
         count = 0
         for event in events:
             count += 1
@@ -87,18 +87,19 @@ class _Collector:
                 counter.expected += 1
             else:
                 counter.jump(event.source_seq)
-            special.get(type(event.data), keep)(event)
+            claim = event.data
+            if type(claim) is facts.ClaimStep:
+                track = tracks.get(event.subject)
+                if track is None:
+                    track = tracks[event.subject] = Track(_uid(event.subject))
+                track.take_step(event, claim)
+            else:
+                special.get(type(claim), keep)(event)
         self._events = count
         return self._freeze()
 
     def _keep(self, event: Event) -> None:
         self._kept[type(event.data)].append(_seen(event))
-
-    def _take_step(self, event: Event) -> None:
-        track = self._tracks.get(event.subject)
-        if track is None:
-            track = self._tracks[event.subject] = Track(_uid(event.subject))
-        track.take_step(event)
 
     def _take_claim(self, event: Event) -> None:
         track = self._tracks.get(event.subject)

@@ -64,10 +64,8 @@ class Track:
         self._registers: list[Seen[facts.ClaimRegister]] = []
         self._done: list[Seen[facts.ClaimDone]] = []
 
-    def take_step(self, event: Event) -> None:
-        """Take a `ClaimStep`; most of a history is these."""
-        claim = event.data
-        assert isinstance(claim, facts.ClaimStep)
+    def take_step(self, event: Event, claim: facts.ClaimStep) -> None:
+        """Take a completed step; most of a history is these."""
         if claim.pid == self._pid and claim.n == self._expected and claim.rank == _LEAD:
             self._expected += 1
         elif not self._follow(claim.pid, claim.rank, claim.n, event):
