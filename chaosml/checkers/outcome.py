@@ -26,6 +26,7 @@ _NOT_RETRIED = {
     ("Failed", "OnTransientError"): "retryPolicy OnTransientError does not match an exit code",
     ("Failed", "Never"): "the task has no retryStrategy",
 }
+_MEND_FIRST = "the pipeline fails without any fault: mend that before its resilience is tested"
 _COVER_BOTH = (
     "use retryPolicy: Always (or an expression over both Error and Failed), with a limit: a pod's "
     "death surfaces as either, which is a race"
@@ -137,6 +138,8 @@ def _explain(
 ) -> tuple[str, str, str | None]:
     """Return cause, words and advice for a task that ended badly."""
     what = f"{phase.task}: {phase.phase} {phase.message!r}"
+    if is_control(execution):
+        return "fails-undisturbed", what, _MEND_FIRST
     early = false_success(execution)
     if early is not None:
         return "false-success", f"{early}; then {what}", EXIT_ADVICE

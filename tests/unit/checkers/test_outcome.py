@@ -64,7 +64,9 @@ def test_a_control_that_fails_is_a_failure():
         return training.close("Failed")
 
     judgement = judged(histories.resumed(), control=control)
-    assert verdict(judgement, "outcome", "control/1").status is Status.FAIL
+    found = verdict(judgement, "outcome", "control/1")
+    assert (found.status, found.cause) == (Status.FAIL, "fails-undisturbed")
+    assert "without any fault" in found.advice
 
 
 @pytest.mark.parametrize("reason", ["deadline", "interrupted"])
