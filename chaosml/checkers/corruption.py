@@ -149,7 +149,7 @@ def _judge_rate(evidence: Evidence, verdicts: dict[str, Verdict]) -> Verdict:
     count = len(counted)
     open_ = count - corrupt - clean
     bound = upper_bound(corrupt, count, _SHOWN_CONFIDENCE)
-    words = f"{corrupt} of {count} valid trials corrupt (95 % bound {bound:.1%})"
+    words = f"{corrupt} of {count} valid trials corrupt (95 % bound {100 * bound:.1f} %)"
     if open_:
         words += f", {open_} undecided"
     if isinstance(expected, Bound):

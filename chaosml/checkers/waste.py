@@ -64,9 +64,9 @@ def _judge(evidence: Evidence, trial: Analysis, most: float) -> Verdict:
         if share > 0 or name == "useful"
     }
     words = (
-        f"{waste.middle_s:+.1%} compute over the controls, the limit is {most:.0%}: "
+        f"{100 * waste.middle_s:+.1f} % compute over the controls, the limit is {100 * most:.0f} %: "
         + ", ".join(
-            f"{name.removesuffix('_share').replace('_', ' ')} {share:.1%}"
+            f"{name.removesuffix('_share').replace('_', ' ')} {100 * share:.1f} %"
             for name, share in shares.items()
         )
     )

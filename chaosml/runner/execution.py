@@ -82,12 +82,15 @@ class _Ending:
         if isinstance(error, Interrupted):
             self.reason = "interrupted"
         problems = self._close(self.reason, "" if error is None else str(error))
+        # A full disk fails every part in the same words: once is enough.
+        told = list(dict.fromkeys(map(str, problems)))
         if error is not None:
-            for problem in problems:
-                error.add_note(str(problem))
+            for words in told:
+                if words != str(error):
+                    error.add_note(words)
         elif problems:
             raise HarnessError(
-                "the execution could not be ended in order: " + "; ".join(map(str, problems))
+                "the execution could not be ended in order: " + "; ".join(told)
             ) from problems[0]
 
 

@@ -155,7 +155,7 @@ def _execute(
 def _workspace(directory: RunDirectory) -> Iterator[pathlib.Path]:
     """Own the run directory and a private temporary folder while the run lives."""
     # Named before it is made, so that a death in between leaves nothing that nobody knows of.
-    workspace = pathlib.Path(tempfile.gettempdir()) / f"chaosml-{os.getpid()}-{directory.run}"
+    workspace = _temporary_folder() / f"chaosml-{os.getpid()}-{directory.run}"
     directory.own(Owner.here(workspace=workspace, run=_mark(directory)))
     try:
         _make(workspace)
@@ -163,6 +163,16 @@ def _workspace(directory: RunDirectory) -> Iterator[pathlib.Path]:
     finally:
         shutil.rmtree(workspace, ignore_errors=True)
         directory.disown()
+
+
+def _temporary_folder() -> pathlib.Path:
+    """Return the folder that TMPDIR names: `tempfile` takes another one without a word."""
+    if named := os.environ.get("TMPDIR"):
+        return pathlib.Path(named).absolute()
+    try:
+        return pathlib.Path(tempfile.gettempdir())
+    except OSError as error:
+        raise HarnessError(f"no folder for temporary files: {error}; set TMPDIR") from error
 
 
 def _make(workspace: pathlib.Path) -> None:

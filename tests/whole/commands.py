@@ -170,7 +170,7 @@ class Running:
     def await_line(self, word: str, limit_s: float = 30.0) -> None:
         """Wait until a history has a line with this word."""
         deadline = clock.Deadline(f"{word} in a history", limit_s)
-        assert clock.wait_until(lambda: self._has_line(word), deadline), self.end(1)
+        assert clock.wait_until(lambda: self._has_line(word), deadline), f"no {word}"
 
     def _has_line(self, word: str) -> bool:
         found = self._reports.glob("*/*/*/*/history.jsonl")

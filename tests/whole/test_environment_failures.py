@@ -17,7 +17,7 @@ from chaosml import clock
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
-_SLOW = ("--set", 'pipeline.parameters.pace-ms="500"')
+_SLOW = ("--set", "pipeline.parameters.pace-ms=500")
 _AT_ONCE_S = 15.0
 # A limit for recovery beyond the deadline is refused.
 _QUICK_RECOVERY = ("--set", "expect.mttr.at-most=3s")
@@ -187,7 +187,7 @@ def test_a_process_of_ours_that_is_killed_ends_the_run_at_once_and_proves_nothin
     module: str, words: list[str], tmp_path: pathlib.Path
 ):
     with Running(TRAINER, tmp_path, *_SLOW) as running:
-        running.await_line('"step-claimed"')
+        running.await_line('"kind":"step"')
         (victim, *_) = running.processes(module)
         os.kill(victim, signal.SIGKILL)
         ended = running.end(_AT_ONCE_S)

@@ -188,7 +188,7 @@ def bounded(at_most, confidence="95%"):
 
 def test_the_rate_is_shown_with_its_bound():
     found = verdict(judged(*[histories.resumed(n) for n in range(1, 6)]), "corruption", None)
-    assert "0 of 5 valid trials corrupt (95 % bound 45.1%)" in found.message
+    assert "0 of 5 valid trials corrupt (95 % bound 45.1 %)" in found.message
 
 
 @pytest.mark.parametrize(
