@@ -64,7 +64,8 @@ def _judge(evidence: Evidence, trial: Analysis, most: float) -> Verdict:
         if share > 0 or name == "useful"
     }
     words = (
-        f"{100 * waste.middle_s:+.1f} % compute over the controls, the limit is {100 * most:.0f} %: "
+        f"{100 * waste.middle_s:+.1f} % compute over the controls, "
+        f"the limit is {100 * most:.0f} %: "
         + ", ".join(
             f"{name.removesuffix('_share').replace('_', ' ')} {100 * share:.1f} %"
             for name, share in shares.items()

@@ -266,10 +266,13 @@ class Execution:
 
     def _drain(self) -> None:
         """Take what the services have still to say about this execution, then close them."""
-        closed = self._services.call(End(), timeout_s=_DRAIN_S).closed or {}
+        closed = None
+        if self._services.alive:
+            closed = self._services.call(End(), timeout_s=_DRAIN_S).closed
         while self._take_one(0.0):
             pass
-        self.record([CloseSource(source, last) for source, last in sorted(closed.items())])
+        self.record([CloseSource(source, last) for source, last in sorted((closed or {}).items())])
+        self._services.check()
 
     def _lose_the_rest(self) -> None:
         for source in self._history.open_sources:

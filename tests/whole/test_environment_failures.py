@@ -83,9 +83,10 @@ def test_a_command_that_does_not_exist_fails_as_under_argo(tmp_path: pathlib.Pat
     outcome = ended.verdicts(checker="outcome", execution="control/1")[0]
     assert outcome["status"] == "FAIL"
     assert "failed to find name in PATH" in outcome["message"]
+    assert "(exit code 64)" in outcome["message"]
     assert "no-such-program" in outcome["message"]
     (control,) = ended.executions("control")
-    assert control["phase"] == "Error"
+    assert control["phase"] == "Failed"
     assert commands.judge(ended.directory, tmp_path).out == ended.out
 
 
@@ -141,7 +142,7 @@ def test_a_disk_that_fills_up_ends_the_run_with_one_message(free: int, small_dis
     for directory in begun:
         again = commands.judge(directory, small_disk)
         assert again.code in {1, 3, 4}, again.err
-        assert again.code != 4 or "the run ended before it wrote" in again.err
+        assert again.code != 4 or "invocation.json" in again.err
         assert "Traceback" not in again.err
 
 
@@ -193,6 +194,7 @@ def test_a_process_of_ours_that_is_killed_ends_the_run_at_once_and_proves_nothin
         ended = running.end(_AT_ONCE_S)
         assert ended.code == 4, ended.err
         ended.assert_one_message(*words)
+        assert "\nalso: " not in ended.err
         deadline = clock.Deadline("death of every process of the run", 5.0)
         assert clock.wait_until(lambda: not running.processes(), deadline)
         assert running.temporary == []
