@@ -180,7 +180,11 @@ class Kubelet:
     def _start(self, order: StartPod) -> None:
         start_ns = clock.monotonic_ns()
         output = PodOutput(
-            order.log, boot=self._boot, start_ns=start_ns, capture_result=order.capture_result
+            order.log,
+            boot=self._boot,
+            start_ns=start_ns,
+            capture_result=order.capture_result,
+            secrets=order.secrets,
         )
         try:
             make_folders(order)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 
 from chaosml.substrates.embedded.claims import ClaimReader
+from chaosml.substrates.embedded.redaction import RedactedStream
 from chaosml.substrates.embedded.wire import Claim
 
 __all__ = ["STDERR", "STDOUT", "PodOutput", "read_output_file"]
@@ -31,11 +33,13 @@ class PodOutput:
         boot: str,
         start_ns: int,
         capture_result: bool,
+        secrets: Sequence[str] = (),
         log_bytes_max: int = _LOG_BYTES_MAX,
     ) -> None:
         self._readers = {
             stream: ClaimReader(boot=boot, start_ns=start_ns) for stream in (STDOUT, STDERR)
         }
+        self._redacted = {stream: RedactedStream(secrets) for stream in (STDOUT, STDERR)}
         self._tail = bytearray() if capture_result else None
         self._left = log_bytes_max
         self._bytes_max = log_bytes_max
@@ -47,15 +51,19 @@ class PodOutput:
 
     def take(self, stream: int, chunk: bytes, read_ns: int) -> list[Claim]:
         """Store a chunk and return the claims that end in it."""
-        self._write(chunk)
         if self._tail is not None and stream == STDOUT:
             self._tail += chunk
             del self._tail[:-_RESULT_BYTES_MAX]
-        return self._readers[stream].take(chunk, read_ns)
+        shown = self._redacted[stream].take(chunk)
+        self._write(shown)
+        return self._readers[stream].take(shown, read_ns)
 
     def end(self, stream: int, read_ns: int) -> list[Claim]:
         """Return the claim of a last line without an end, if there is one."""
-        return self._readers[stream].end(read_ns)
+        rest = self._redacted[stream].end()
+        self._write(rest)
+        reader = self._readers[stream]
+        return [*reader.take(rest, read_ns), *reader.end(read_ns)]
 
     def say(self, text: str) -> None:
         """Add a line of ours to the log."""

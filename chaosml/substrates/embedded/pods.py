@@ -22,6 +22,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from chaosml.errors import SubstrateError
+from chaosml.substrates.embedded.redaction import hidden_values
 from chaosml.substrates.embedded.wire import StartPod
 from chaosml.substrates.protocol import Submission
 from chaosml.workflow.protocol import EnvironmentVariable, PodSpec
@@ -132,6 +133,7 @@ def compose(spec: PodSpec, submission: Submission, site: Site) -> StartPod:
         directories=_folders(spec, site, paths, (working_directory, *files, *outputs.values())),
         files=files,
         log=str(submission.logs / f"{site.uid}.log"),
+        secrets=hidden_values(submission.secrets),
         output_files=outputs,
         capture_result=spec.capture_result,
         grace_s=spec.grace_s,

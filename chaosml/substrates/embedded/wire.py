@@ -68,6 +68,8 @@ class StartPod(_Order, frozen=True, kw_only=True, tag="start-pod"):
     files: dict[str, str] = {}
     """Texts to write before the start, by path."""
     log: str
+    secrets: tuple[str, ...] = ()
+    """Values that must not reach the log or a claim, longest first."""
     output_files: dict[str, str] = {}
     """Files to read after the exit: output parameter to path."""
     capture_result: bool = False

@@ -1,6 +1,12 @@
 """Logs, results and output files of pods."""
 
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
 from chaosml.substrates.embedded.output import STDERR, STDOUT, PodOutput, read_output_file
+from chaosml.substrates.embedded.redaction import RedactedStream
 
 
 def output(path, **details):
@@ -36,3 +42,32 @@ def test_bytes_that_are_no_text_are_replaced_in_values(tmp_path):
     assert read_output_file(str(tmp_path / "value")) == "\ufffd1"
     assert read_output_file(str(tmp_path)) is None
     assert read_output_file(str(tmp_path / "none")) is None
+
+
+def test_a_log_and_its_claims_do_not_hold_the_values_of_secrets(tmp_path):
+    one = output(tmp_path / "log", secrets=("hunter22",))
+    claims = one.take(STDERR, b'@chaosml {"v":1,"event":"point","seq":1,"name":"hunt', 1)
+    claims += one.take(STDERR, b'er22","pid":1}\npassword hunter22\nhunt', 2)
+    claims += one.end(STDERR, 3)
+    one.close()
+    text = (tmp_path / "log").read_bytes()
+    assert b"hunter22" not in text
+    assert text.endswith(b"password ***\nhunt")
+    assert "hunter22" not in repr(claims)
+    assert "***" in repr(claims)
+
+
+def test_a_captured_result_is_what_the_program_printed(tmp_path):
+    one = output(tmp_path / "log", secrets=("hunter22",))
+    one.take(STDOUT, b"hunter22\n", 1)
+    one.close()
+    assert one.result == "hunter22"
+
+
+@given(st.text("abx", max_size=30), st.lists(st.integers(0, 30), max_size=5))
+def test_hiding_does_not_depend_on_how_a_stream_is_cut(text, cuts):
+    stream = RedactedStream(["abab"])
+    places = sorted({0, *(cut for cut in cuts if cut < len(text)), len(text)})
+    data = text.encode()
+    shown = b"".join(stream.take(data[a:b]) for a, b in itertools.pairwise(places))
+    assert shown + stream.end() == data.replace(b"abab", b"***")
