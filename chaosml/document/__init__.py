@@ -12,6 +12,7 @@ from chaosml.document.reading import (
     display_path,
     parse,
     read,
+    read_all,
     read_scalar,
 )
 from chaosml.document.validation import (
@@ -36,6 +37,7 @@ __all__ = [
     "nearest",
     "parse",
     "read",
+    "read_all",
     "read_scalar",
     "salvage",
     "takes_text",

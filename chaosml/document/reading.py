@@ -28,6 +28,7 @@ __all__ = [
     "display_path",
     "parse",
     "read",
+    "read_all",
     "read_scalar",
     "resolve",
 ]
@@ -155,6 +156,44 @@ def read(path: pathlib.Path, *, origin: Problem | None = None) -> Document:
     Raises:
         ScenarioError: the file cannot be read, or is not one YAML mapping.
     """
+    return parse(_load(path, origin), path)
+
+
+def read_all(path: pathlib.Path, *, origin: Problem | None = None) -> tuple[Document, ...]:
+    """Read a file of one or more documents, which `---` separates; empty ones are left out.
+
+    Args:
+        path: The file.
+        origin: As in `read`.
+
+    Raises:
+        ScenarioError: the file cannot be read, or a document is not a YAML mapping.
+    """
+    text = _load(path, origin)
+    parts = list(_split(text, display_path(path)))
+    filled = [part for part in parts if part.replace("---", "").strip()]
+    return tuple(parse(part, path) for part in filled or parts)
+
+
+def _split(text: str, shown: str) -> Iterator[str]:
+    """Yield the documents of a text, each after as many empty lines as stand before it."""
+    try:
+        starts = [
+            _position(event)[0] - 1
+            for event in yaml.parse(text, Loader=yaml.CSafeLoader)
+            if isinstance(event, yaml.DocumentStartEvent)
+        ]
+    except yaml.YAMLError as error:
+        raise ScenarioError([_explain(error, text, shown)]) from error
+    if len(starts) < 2:
+        yield text
+        return
+    lines = text.splitlines(keepends=True)
+    for start, end in zip([0, *starts[1:]], [*starts[1:], len(lines)], strict=True):
+        yield "\n" * start + "".join(lines[start:end])
+
+
+def _load(path: pathlib.Path, origin: Problem | None) -> str:
     shown = display_path(path)
     try:
         with path.open("rb") as file:
@@ -171,7 +210,7 @@ def read(path: pathlib.Path, *, origin: Problem | None = None) -> Document:
         column = error.start - (raw.rfind(b"\n", 0, error.start) + 1) + 1
         message = f"is not UTF-8 text: byte 0x{raw[error.start]:02x}; save the file as UTF-8"
         raise ScenarioError([Problem(shown, line, column, message)]) from error
-    return parse(text, path)
+    return text
 
 
 def _unreadable(shown: str, message: str, origin: Problem | None) -> ScenarioError:

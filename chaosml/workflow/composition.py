@@ -10,12 +10,24 @@ from typing import TypeAlias
 
 from chaosml.workflow.expression import ExpressionError, Flavour, parse
 from chaosml.workflow.functions import show
-from chaosml.workflow.model import Arguments, Step, Task, Template, ValueFrom
+from chaosml.workflow.loops import Expansion, expand
+from chaosml.workflow.model import Arguments, Step, Task, Template, ValueFrom, Work
 from chaosml.workflow.protocol import Vertex
 from chaosml.workflow.state import ControllerError, Invocation, Operation
 from chaosml.workflow.substitution import UnresolvedReference, scope_of, substitute
 
-__all__ = ["Execute", "arguments_of", "child_of", "outbound", "outputs_of", "skip_reason"]
+__all__ = [
+    "EMPTY_LOOP",
+    "Execute",
+    "arguments_of",
+    "child_of",
+    "expand_child",
+    "outbound",
+    "outputs_of",
+    "skip_reason",
+]
+
+EMPTY_LOOP = "Skipped, empty params"
 
 Execute: TypeAlias = Callable[[Operation, Invocation, Mapping[str, str]], Vertex]
 
@@ -29,7 +41,10 @@ def child_of(parent: Invocation, child: Task | Step, name: str) -> Invocation:
         boundary=parent.vertex,
         boundary_template=parent.template,
         hooked=parent.hooked,
+        on_exit=parent.on_exit,
         depth=parent.depth + 1,
+        # Argo looks for the Retry vertex right above the pod or the dag or steps around it.
+        avoiding=None if parent.attempt is None else parent.avoiding,
     )
 
 
@@ -49,6 +64,23 @@ def skip_reason(when: str | None, variables: Mapping[str, str]) -> str | None:
     except ExpressionError as error:
         raise ControllerError(f"Invalid 'when' expression '{resolved}': {error}") from error
     return None if holds else f"when '{resolved}' evaluated false"
+
+
+def expand_child(work: Work, variables: Mapping[str, str]) -> tuple[Expansion, ...]:
+    """Return what a loop expands to; nothing, too, if there is no list but also no need for one.
+
+    Raises:
+        ControllerError: there is no list of items, and `when` does not say that none is needed.
+    """
+    try:
+        return expand(work, variables)
+    except ControllerError:
+        try:
+            if skip_reason(work.when, variables) is not None:
+                return ()
+        except ControllerError:
+            pass  # A condition on the item says nothing about the list.
+        raise
 
 
 def arguments_of(arguments: Arguments, variables: Mapping[str, str]) -> dict[str, str]:
@@ -100,9 +132,13 @@ def outbound(operation: Operation, name: str) -> Iterator[str]:
     if vertex.type == "Retry":
         attempts = [child for child in vertex.children if operation.find(child) is not None]
         yield from outbound(operation, attempts[-1]) if attempts else (name,)
-    elif vertex.type == "StepGroup":
+    elif vertex.type in ("StepGroup", "TaskGroup"):
         for child in vertex.children:
-            yield from outbound(operation, child)
+            yield from outbound(operation, child) if operation.find(child) else ()
+        if vertex.type == "TaskGroup" and not vertex.children:
+            yield name
+    elif vertex.memoized:
+        yield name
     elif vertex.type in ("DAG", "Steps"):
         for last in operation.ends.get(name, ()):
             yield from outbound(operation, last)

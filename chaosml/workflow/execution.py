@@ -11,13 +11,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from chaosml.workflow import dag, podspec, retry, steps
+from chaosml.workflow import dag, limits, memo, podspec, retry, steps
 from chaosml.workflow.model import RetryStrategy, Template
 from chaosml.workflow.names import pod_name
 from chaosml.workflow.protocol import Vertex
 from chaosml.workflow.state import ControllerError, Invocation, Operation, is_fulfilled
 from chaosml.workflow.substitution import UnresolvedReference, substitute_all
-from chaosml.workflow.variables import template_variables
+from chaosml.workflow.variables import inputs_of, template_variables
 
 __all__ = ["execute"]
 
@@ -31,6 +31,8 @@ def execute(operation: Operation, invocation: Invocation, arguments: Mapping[str
 
     Raises:
         ControllerError: it cannot be executed. Its vertex is Error by then.
+        ParallelismReached: it may not be executed yet.
+        TemplateTimeout: it waited too long to be. Its vertex is Failed by then.
     """
     vertex = operation.find(invocation.vertex)
     if vertex is not None and is_fulfilled(vertex):
@@ -40,6 +42,11 @@ def execute(operation: Operation, invocation: Invocation, arguments: Mapping[str
         if invocation.depth > _DEPTH_MAX:
             raise ControllerError("Maximum recursion depth exceeded")
         variables = template_variables(operation.before, template, invocation, arguments)
+        ended = limits.admit(operation, invocation, template, variables)
+        if ended is None and vertex is None:
+            ended = memo.recall(operation, invocation, template, variables)
+        if ended is not None:
+            return ended
         strategy = _strategy(operation, template, variables)
         if strategy is not None:
             return _execute_with_retries(operation, invocation, template, variables, strategy)
@@ -72,7 +79,7 @@ def _execute_with_retries(
 ) -> Vertex:
     """Run one attempt after the other until one runs, must wait, or decides the Retry vertex."""
     if operation.find(invocation.vertex) is None:
-        operation.add(invocation, "Retry", "Running", inputs=_inputs(variables))
+        operation.add(invocation, "Retry", "Running", inputs=inputs_of(variables))
     for _ in range(_ATTEMPTS_AT_ONCE_MAX):
         attempts = _attempts(operation, invocation.vertex)
         decision = retry.decide(operation, strategy, attempts)
@@ -84,7 +91,7 @@ def _execute_with_retries(
             operation.wake_at(decision.wake_ns)
             break
         number = len(attempts) - 1 if decision.next_attempt is None else decision.next_attempt
-        attempt = _attempt(invocation, number, decision.deadline_ns)
+        attempt = _attempt(invocation, number, decision.deadline_ns, strategy)
         last = attempts[number - 1] if number else None
         if not _run_attempt(operation, attempt, invocation, template, variables, strategy, last):
             break
@@ -98,12 +105,17 @@ def _attempts(operation: Operation, name: str) -> list[Vertex]:
     return [child for child in children if child is not None and child.retried]
 
 
-def _attempt(invocation: Invocation, number: int, deadline_ns: int | None) -> Invocation:
+def _attempt(
+    invocation: Invocation, number: int, deadline_ns: int | None, strategy: RetryStrategy
+) -> Invocation:
+    affinity = strategy.affinity
+    avoids = affinity is not None and affinity.node_anti_affinity is not None
     return dataclasses.replace(
         invocation,
         vertex=f"{invocation.vertex}({number})",
         attempt=number,
         deadline_ns=deadline_ns,
+        avoiding=invocation.vertex if avoids else None,
     )
 
 
@@ -118,6 +130,7 @@ def _run_attempt(
 ) -> bool:
     """Execute an attempt and tell whether it has ended already."""
     operation.connect(invocation.vertex, attempt.vertex)
+    memo.note(operation, attempt, template, variables)
     own = {**variables, **retry.attempt_variables(attempt.attempt or 0, last)}
     if template.main is not None:
         own["pod.name"] = pod_name(operation.before.name, attempt.vertex, template.name)
@@ -163,7 +176,7 @@ def _add_once(
     operation: Operation, invocation: Invocation, kind: str, variables: Mapping[str, str]
 ) -> None:
     if operation.find(invocation.vertex) is None:
-        operation.add(invocation, kind, "Running", inputs=_inputs(variables))
+        operation.add(invocation, kind, "Running", inputs=inputs_of(variables))
 
 
 def _execute_pod(
@@ -175,22 +188,20 @@ def _execute_pod(
     vertex = operation.find(invocation.vertex)
     if vertex is not None:
         return vertex
-    spec = podspec.build(operation.before, template, invocation, variables)
-    vertex = operation.add(invocation, "Pod", "Pending", pod=spec.pod, inputs=_inputs(variables))
-    if not operation.may_run(hooked=invocation.hooked):
+    spec = podspec.build(operation, template, invocation, variables)
+    vertex = operation.add(invocation, "Pod", "Pending", pod=spec.pod, inputs=inputs_of(variables))
+    if not operation.may_run(on_exit=invocation.on_exit):
         message = f"workflow shutdown with strategy: {operation.shutdown}"
         return operation.mark(vertex.name, "Failed", message)
-    if operation.past_deadline and not invocation.hooked:
+    if operation.past_deadline and not invocation.on_exit:
         return operation.mark(vertex.name, "Failed", "Step exceeded its deadline")
     operation.create_pod(spec)
+    timeout_ns = limits.timeout_ns(template, variables)
+    if timeout_ns is not None:
+        operation.timeouts[spec.pod] = operation.now_ns + timeout_ns
+        if not vertex.retried:
+            operation.wake_at(operation.now_ns + timeout_ns + 1)
     if invocation.deadline_ns is not None:
         operation.deadlines[spec.pod] = invocation.deadline_ns
         operation.wake_at(invocation.deadline_ns)
     return vertex
-
-
-def _inputs(variables: Mapping[str, str]) -> dict[str, str]:
-    stem = "inputs.parameters."
-    return {
-        name.removeprefix(stem): value for name, value in variables.items() if name.startswith(stem)
-    }

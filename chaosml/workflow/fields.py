@@ -74,6 +74,10 @@ WITHOUT_EFFECT: Mapping[str, Mapping[str, str]] = {
     "volume mount": {"readOnly": "an emptyDir that one container mounts"},
     "field reference": {"apiVersion": "only v1 exists"},
     "secret reference": {"optional": "a missing secret is refused at load"},
+    "memoize configMap": {
+        "key": "the key is memoize.key",
+        "optional": "the cache begins empty",
+    },
 }
 """Fields that are accepted, and why ignoring them cannot change an execution."""
 
@@ -81,20 +85,11 @@ _ARTIFACTS = (
     "write objects to the store from the step and declare them in the scenario's "
     "`pipeline.artifacts`"
 )
-_LOOPS = "loops come with a cluster"
-_REFERENCE = "put the template into this document"
-_HOOKS = "spec.onExit is the hook that runs whenever the workflow ends"
-_LIMITS_PODS = "pods would be held back"
+_LIMITS_PODS = "pods would be held back by other workflows"
 
 _WORK = {
-    "continueOn": "use `depends` with `.Failed` or `.Errored`",
-    "hooks": _HOOKS,
     "inline": "name a template instead",
-    "onExit": f"at a task it is deprecated in Argo; {_HOOKS}",
-    "templateRef": _REFERENCE,
-    "withItems": _LOOPS,
-    "withParam": _LOOPS,
-    "withSequence": _LOOPS,
+    "onExit": "it is deprecated in Argo; write hooks: {exit: {template: …}}",
 }
 
 UNSUPPORTED: Mapping[str, Mapping[str, str]] = {
@@ -106,17 +101,14 @@ UNSUPPORTED: Mapping[str, Mapping[str, str]] = {
         "affinity": "use nodeSelector",
         "artifactGC": _ARTIFACTS,
         "artifactRepositoryRef": _ARTIFACTS,
-        "hooks": _HOOKS,
         "hostAliases": "pods use the host's resolver",
         "hostNetwork": "pods share the network of the host already",
-        "parallelism": _LIMITS_PODS,
         "podDisruptionBudget": "it would refuse the evictions that faults make",
         "shutdown": "it would end the workflow at once",
         "suspend": "it would wait for ever",
         "synchronization": _LIMITS_PODS,
         "volumeClaimTemplates": "only emptyDir volumes exist",
         "workflowMetadata": "write them under metadata",
-        "workflowTemplateRef": _REFERENCE,
     },
     "template": {
         "affinity": "use nodeSelector",
@@ -124,18 +116,14 @@ UNSUPPORTED: Mapping[str, Mapping[str, str]] = {
         "containerSet": "use a dag of container templates",
         "daemon": "start the service inside the step that needs it",
         "data": "use a script template",
-        "failFast": "only `dag.failFast` is accepted",
         "hostAliases": "pods use the host's resolver",
         "http": "use a script template",
         "initContainers": "do it at the start of the command",
-        "memoize": "a memoized step would not execute, so nothing would be tested",
-        "parallelism": _LIMITS_PODS,
         "plugin": "use a container template",
         "resource": "pods have no Kubernetes API to talk to",
         "sidecars": "start the process inside the step that needs it",
         "suspend": "it would wait for somebody to resume it",
         "synchronization": _LIMITS_PODS,
-        "timeout": "use activeDeadlineSeconds",
     },
     "template defaults": {
         key: "write it into each template"
@@ -178,9 +166,7 @@ UNSUPPORTED: Mapping[str, Mapping[str, str]] = {
         "supplied": "it would wait for somebody to supply it",
     },
     "task": _WORK,
-    "step": {key: why for key, why in _WORK.items() if key != "continueOn"}
-    | {"continueOn": "use a dag with `depends`"},
-    "retryStrategy": {"affinity": "embedded retries go to the next node in turn"},
+    "step": _WORK,
     "container": {
         "envFrom": "list the variables under env",
         "livenessProbe": "nothing probes containers",

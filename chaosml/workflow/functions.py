@@ -1,58 +1,28 @@
-"""The functions that an expression may call: a named part of expr-lang's and of Sprig's.
+"""The functions that an expression may call: those of expr-lang, of Argo and of Sprig.
 
-Every other function is refused by name when the expression is parsed, because one that
-is guessed wrong would give a wrong verdict without a word.
+A function that cannot be given exactly (the time, chance, the cluster) is refused by name
+when the expression is parsed, because one that is guessed wrong would give a wrong verdict
+without a word. Functions that take a predicate are in `terms`.
 
-Sources: expr-lang's builtins, argo-workflows util/expr/env/env.go, Masterminds/sprig.
+Sources: expr-lang's builtins, argo-workflows util/expr/env/env.go.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
-import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+import statistics
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-__all__ = ["FUNCTIONS", "show", "to_json"]
+from chaosml.workflow.rendering import escape_html, show, to_json
+from chaosml.workflow.sprig import SPRIG
 
+__all__ = ["FUNCTIONS", "escape_html", "show", "to_json"]
 
-def show(value: Any) -> str:
-    """Return a value as Go's `%v` prints it, which is how a result gets into a string."""
-    if value is None:
-        return "<nil>"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return _show_float(value)
-    if isinstance(value, list):
-        return "[" + " ".join(show(item) for item in value) + "]"
-    if isinstance(value, dict):
-        return "map[" + " ".join(f"{key}:{show(value[key])}" for key in sorted(value)) + "]"
-    return str(value)
-
-
-def _show_float(value: float) -> str:
-    if math.isinf(value):
-        return "+Inf" if value > 0 else "-Inf"
-    if math.isnan(value):
-        return "NaN"
-    # Go's %v takes the exponent form from 1e21 on, Python's repr from 1e16.
-    if value == int(value) and abs(value) < 1e21:
-        return str(int(value))
-    mantissa, _, exponent = repr(value).partition("e")
-    return f"{mantissa.removesuffix('.0')}e{exponent}" if exponent else mantissa
-
-
-def to_json(value: Any) -> str:
-    """Return a value as Go's `json.Marshal` writes it."""
-    text = json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
-    for character, escape in (("&", "\\u0026"), ("<", "\\u003c"), (">", "\\u003e")):
-        text = text.replace(character, escape)
-    return text
+_REPEAT_MAX = 100_000
 
 
 def _integer(value: Any) -> int:
@@ -69,14 +39,6 @@ def _floating(value: Any) -> float:
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         return float(value)
     raise ValueError(f"{value!r} is not a number")
-
-
-def _lenient_integer(value: Any) -> int:
-    """Sprig's casts never fail: what is no number is 0."""
-    try:
-        return int(_floating(value))
-    except ValueError:
-        return 0
 
 
 def _length(value: Any) -> int:
@@ -125,19 +87,17 @@ def _json_path(text: Any, path: Any) -> Any:
     return value
 
 
-def _decode_base64(text: Any) -> str:
-    try:
-        return base64.b64decode(_text(text), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError) as error:
-        return str(error)
-
-
-def _is_empty(value: Any) -> bool:
-    return value is None or value is False or value in (0, "", [], {})
-
-
-def _numbers(values: tuple[Any, ...]) -> list[float]:
-    return [value if isinstance(value, int) else _floating(value) for value in values]
+def _numbers(values: Iterable[Any]) -> list[Any]:
+    """Return numbers, those in lists one by one, as `max`, `min` and their kind take them."""
+    found: list[Any] = []
+    for value in values:
+        if isinstance(value, list):
+            found += _numbers(value)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found.append(value)
+        else:
+            raise ValueError(f"{value!r} is not a number")
+    return found
 
 
 def _round(value: Any) -> float:
@@ -145,10 +105,55 @@ def _round(value: Any) -> float:
     return math.copysign(math.floor(abs(_floating(value)) + 0.5), _floating(value))
 
 
-def _divide(dividend: int, divisor: int) -> int:
-    """Divide as Go does: towards zero."""
-    quotient = abs(dividend) // abs(divisor)
-    return quotient if (dividend < 0) == (divisor < 0) else -quotient
+def _type(value: Any) -> str:
+    kinds: Mapping[type, str] = {bool: "bool", int: "int", float: "float", str: "string"}
+    if value is None:
+        return "nil"
+    return kinds.get(type(value), "map" if isinstance(value, dict) else "array")
+
+
+def _unique(items: list[Any]) -> list[Any]:
+    found: list[Any] = []
+    for item in items:
+        if not any(type(item) is type(one) and item == one for one in found):
+            found.append(item)
+    return found
+
+
+def _flatten(items: list[Any]) -> list[Any]:
+    found: list[Any] = []
+    for item in items:
+        found += _flatten(item) if isinstance(item, list) else [item]
+    return found
+
+
+def _sort(items: Any, order: str = "asc") -> list[Any]:
+    if order not in ("asc", "desc"):
+        raise ValueError(f"the order is asc or desc, not {order!r}")
+    return sorted(_items(items), reverse=order == "desc")
+
+
+def _repeat(text: Any, count: Any) -> str:
+    if not 0 <= _integer(count) * len(_text(text)) <= _REPEAT_MAX:
+        raise ValueError(f"cannot repeat it {count} times")
+    return _text(text) * _integer(count)
+
+
+def _split_after(text: Any, separator: Any) -> list[str]:
+    *parts, last = _text(text).split(_text(separator))
+    return [*(f"{part}{separator}" for part in parts), last]
+
+
+def _split(text: Any, separator: Any, count: Any = -1) -> list[str]:
+    limit = _integer(count)
+    return _text(text).split(_text(separator), limit - 1 if limit > 0 else -1)
+
+
+def _get(value: Any, key: Any) -> Any:
+    if isinstance(value, dict):
+        return value.get(key)
+    position = _integer(key)
+    return value[position] if -len(_items(value)) <= position < len(value) else None
 
 
 _Function = Callable[..., Any]
@@ -157,70 +162,60 @@ _EXPR: dict[str, _Function] = {
     "abs": lambda value: abs(_numbers((value,))[0]),
     "asFloat": _floating,
     "asInt": _integer,
+    "bitand": lambda left, right: _integer(left) & _integer(right),
+    "bitnot": lambda value: ~_integer(value),
+    "bitor": lambda left, right: _integer(left) | _integer(right),
+    "bitshl": lambda left, right: _integer(left) << min(_integer(right), 64),
+    "bitshr": lambda left, right: _integer(left) >> _integer(right),
+    "bitxor": lambda left, right: _integer(left) ^ _integer(right),
     "ceil": lambda value: float(math.ceil(_floating(value))),
+    "concat": lambda *lists: [item for items in lists for item in _items(items)],
     "first": lambda value: _items(value)[0] if _items(value) else None,
+    "flatten": lambda items: _flatten(_items(items)),
     "float": _floating,
     "floor": lambda value: float(math.floor(_floating(value))),
+    "fromBase64": lambda text: base64.b64decode(_text(text), validate=True).decode(),
     "fromJSON": _from_json,
+    "fromPairs": lambda pairs: {key: value for key, value in _items(pairs)},
+    "get": _get,
     "hasPrefix": lambda text, prefix: _text(text).startswith(_text(prefix)),
     "hasSuffix": lambda text, suffix: _text(text).endswith(_text(suffix)),
+    "indexOf": lambda text, part: _text(text).find(_text(part)),
     "int": _integer,
     "join": lambda items, separator="": _text(separator).join(map(_text, _items(items))),
     "jsonpath": _json_path,
     "keys": lambda value: sorted(_map(value)),
     "last": lambda value: _items(value)[-1] if _items(value) else None,
+    "lastIndexOf": lambda text, part: _text(text).rfind(_text(part)),
     "len": _length,
     "lower": lambda text: _text(text).lower(),
     "max": lambda *values: max(_numbers(values)),
+    "mean": lambda *values: float(statistics.fmean(_numbers(values) or [0])),
+    "median": lambda *values: float(statistics.median(_numbers(values) or [0])),
     "min": lambda *values: min(_numbers(values)),
+    "repeat": _repeat,
     "replace": lambda text, old, new: _text(text).replace(_text(old), _text(new)),
+    "reverse": lambda items: _items(items)[::-1],
     "round": _round,
-    "split": lambda text, separator: _text(text).split(_text(separator)),
+    "sort": _sort,
+    "split": _split,
+    "splitAfter": _split_after,
     "string": show,
-    "toJSON": to_json,
+    "take": lambda items, count: _items(items)[: _integer(count)],
+    "toBase64": lambda text: base64.b64encode(_text(text).encode()).decode(),
+    "toJSON": lambda value: to_json(value, indent=2),
     "toJson": to_json,
+    "toPairs": lambda value: [[key, _map(value)[key]] for key in sorted(_map(value))],
     "trim": lambda text, characters=None: _text(text).strip(characters),
-    "trimPrefix": lambda text, prefix: _text(text).removeprefix(_text(prefix)),
-    "trimSuffix": lambda text, suffix: _text(text).removesuffix(_text(suffix)),
+    "trimPrefix": lambda text, prefix=" ": _text(text).removeprefix(_text(prefix)),
+    "trimSuffix": lambda text, suffix=" ": _text(text).removesuffix(_text(suffix)),
+    "type": _type,
+    "uniq": lambda items: _unique(_items(items)),
     "upper": lambda text: _text(text).upper(),
     "values": lambda value: [_map(value)[key] for key in sorted(_map(value))],
 }
 
-_SPRIG: dict[str, _Function] = {
-    "add": lambda *values: sum(map(_lenient_integer, values)),
-    "atoi": _lenient_integer,
-    "b64dec": _decode_base64,
-    "b64enc": lambda text: base64.b64encode(_text(text).encode()).decode(),
-    "contains": lambda part, text: _text(part) in _text(text),
-    "default": lambda fallback, value: fallback if _is_empty(value) else value,
-    "div": lambda left, right: _divide(_lenient_integer(left), _lenient_integer(right)),
-    "first": lambda value: _items(value)[0] if _items(value) else None,
-    "float64": _floating,
-    "hasPrefix": lambda prefix, text: _text(text).startswith(_text(prefix)),
-    "hasSuffix": lambda suffix, text: _text(text).endswith(_text(suffix)),
-    "int": _lenient_integer,
-    "int64": _lenient_integer,
-    "join": lambda separator, items: _text(separator).join(show(item) for item in _items(items)),
-    "last": lambda value: _items(value)[-1] if _items(value) else None,
-    "lower": lambda text: _text(text).lower(),
-    "max": lambda *values: max(map(_lenient_integer, values)),
-    "min": lambda *values: min(map(_lenient_integer, values)),
-    "mul": lambda *values: math.prod(map(_lenient_integer, values)),
-    "replace": lambda old, new, text: _text(text).replace(_text(old), _text(new)),
-    "sha256sum": lambda text: hashlib.sha256(_text(text).encode()).hexdigest(),
-    "splitList": lambda separator, text: _text(text).split(_text(separator)),
-    "sub": lambda left, right: _lenient_integer(left) - _lenient_integer(right),
-    "ternary": lambda yes, no, condition: yes if condition is True else no,
-    "toJson": to_json,
-    "toString": show,
-    "trim": lambda text: _text(text).strip(),
-    "trimPrefix": lambda prefix, text: _text(text).removeprefix(_text(prefix)),
-    "trimSuffix": lambda suffix, text: _text(text).removesuffix(_text(suffix)),
-    "trunc": lambda size, text: _text(text)[:size] if size >= 0 else _text(text)[size:],
-    "upper": lambda text: _text(text).upper(),
-}
-
 FUNCTIONS: Mapping[str, _Function] = {
     **_EXPR,
-    **{f"sprig.{name}": function for name, function in _SPRIG.items()},
+    **{f"sprig.{name}": function for name, function in SPRIG.items()},
 }

@@ -7,16 +7,18 @@ read ─► kind ─► model ────────────────�
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from chaosml.document import Document, attempt, nearest, read
+from chaosml.document import Document, attempt, nearest, read_all
 from chaosml.errors import Problem, ScenarioError
+from chaosml.workflow.libraries import resolve
 from chaosml.workflow.lint.outline import Outline, outline, vertices_of
 from chaosml.workflow.lint.pods import check_pods
 from chaosml.workflow.lint.references import check_references
 from chaosml.workflow.lint.structure import check_structure
 from chaosml.workflow.model import RetryStrategy, Workflow
+from chaosml.workflow.names import hook_name, own_name
 
 __all__ = ["Examination", "LoadedWorkflow", "examine", "load", "settle"]
 
@@ -35,9 +37,15 @@ class LoadedWorkflow:
         spec = self.model.spec
         defaults = spec.template_defaults
         shared = (defaults.retry_strategy if defaults is not None else None) or spec.retry_strategy
-        called = {name: name for name in (spec.entrypoint, spec.on_exit) if name is not None}
+        called = {own_name(hook.template): hook.template for hook in spec.hooks.values()}
+        if spec.exit_hook is not None:
+            called[own_name(spec.exit_hook.template)] = spec.exit_hook.template
+        called[own_name(spec.entrypoint)] = spec.entrypoint
         for template in spec.templates:
-            called |= {vertex.name: vertex.template for _, vertex in vertices_of((), template)}
+            for _, vertex in vertices_of((), template):
+                called[vertex.name] = vertex.template
+                for name, hook in vertex.hooks.items():
+                    called[hook_name(vertex.name, name)] = hook.template
         return {
             name: _effective_policy(self.model.template(template).retry_strategy or shared)
             for name, template in called.items()
@@ -63,7 +71,7 @@ def load(
     """Load a Workflow that the embedded substrate can run.
 
     Args:
-        path: The file.
+        path: The file: a Workflow and, after lines `---`, the WorkflowTemplates it refers to.
         parameters: Values for `spec.arguments`, which they override.
         origin: The place that names the file, for the message where it cannot be read.
 
@@ -109,32 +117,34 @@ def examine(
     Raises:
         ScenarioError: the file cannot be read, is not YAML, or is not a Workflow at all.
     """
-    document = read(path, origin=origin)
-    _refuse_other_kinds(document)
+    documents = read_all(path, origin=origin)
+    _refuse_other_kinds(documents)
+    document, unresolved = resolve(documents)
     model, problems = attempt(document, Workflow)
     known = outline(document)
-    unquoted = list(_check_plain_text(document))
-    # What was meant as text is said once, without what became of it.
-    places = {(problem.line, problem.column) for problem in unquoted}
-    problems = [one for one in problems if (one.line, one.column) not in places] + unquoted
+    first = [*unresolved, *_check_plain_text(document)]
     problems += check_structure(known, given)
     problems += check_references(known)
     problems += check_pods(known)
+    # What was meant as text or names nothing is said once, without what becomes of it.
+    places = {(problem.line, problem.column) for problem in first}
+    problems = [one for one in problems if (one.line, one.column) not in places] + first
     return Examination(document, known, model, tuple(sorted(set(problems))))
 
 
 _OTHER_KINDS = {
-    "ClusterWorkflowTemplate": "write its spec into a document of kind Workflow",
+    "ClusterWorkflowTemplate": "put it after a document of kind Workflow that refers to it",
     "CronWorkflow": "write its spec.workflowSpec into a document of kind Workflow",
     "Scenario": "pipeline.workflow names the Argo Workflow, not the scenario",
-    "WorkflowTemplate": "write its spec into a document of kind Workflow",
+    "WorkflowTemplate": "put it after a document of kind Workflow that refers to it",
 }
 
 
-def _refuse_other_kinds(document: Document) -> None:
-    kind = document.get(("kind",))
-    if kind == "Workflow":
+def _refuse_other_kinds(documents: Sequence[Document]) -> None:
+    if any(document.get(("kind",)) == "Workflow" for document in documents):
         return
+    document = documents[0]
+    kind = document.get(("kind",))
     if kind is None:
         message = "not an Argo Workflow: there is no kind; begin with apiVersion and kind: Workflow"
     else:

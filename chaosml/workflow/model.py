@@ -9,7 +9,7 @@ single object cannot know (names, references, cycles).
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -34,8 +34,11 @@ __all__ = [
     "Argument",
     "Arguments",
     "Backoff",
+    "Cache",
+    "ConfigMapCache",
     "Container",
     "ContainerBase",
+    "ContinueOn",
     "Dag",
     "EmptyDirVolume",
     "EnvVar",
@@ -46,15 +49,20 @@ __all__ = [
     "Inputs",
     "IntOrString",
     "Lifecycle",
+    "LifecycleHook",
+    "Memoize",
     "Metadata",
+    "NodeAntiAffinity",
     "OutputParameter",
     "Outputs",
     "PreStop",
     "Resources",
+    "RetryAffinity",
     "RetryPolicy",
     "RetryStrategy",
     "Script",
     "SecretKeyRef",
+    "Sequence",
     "Spec",
     "Step",
     "Task",
@@ -62,6 +70,7 @@ __all__ = [
     "TemplateDefaults",
     "ValueFrom",
     "VolumeMount",
+    "Work",
     "Workflow",
     "WorkflowMetadata",
 ]
@@ -149,6 +158,20 @@ class Backoff(ArgoObject):
     cap: str | None = None
 
 
+class NodeAntiAffinity(ArgoObject):
+    """Avoid the nodes on which attempts failed; it has no fields."""
+
+    kind_of_object = "nodeAntiAffinity"
+
+
+class RetryAffinity(ArgoObject):
+    """Where the next attempt may run."""
+
+    kind_of_object = "retry affinity"
+
+    node_anti_affinity: NodeAntiAffinity | None = None
+
+
 class RetryStrategy(ArgoObject):
     """Whether and when a vertex is tried again."""
 
@@ -159,19 +182,72 @@ class RetryStrategy(ArgoObject):
     """Default: `OnFailure`, and `Always` where there is an expression."""
     expression: str | None = None
     backoff: Backoff | None = None
+    affinity: RetryAffinity | None = None
 
 
-class Task(ArgoObject):
-    """A vertex of a dag."""
+class ContinueOn(ArgoObject):
+    """With which ends of a task or step its dag or steps go on all the same."""
 
-    kind_of_object = "task"
+    kind_of_object = "continueOn"
+
+    error: Boolean = False
+    failed: Boolean = False
+
+    def accepts(self, phase: str) -> bool:
+        """Tell whether an unsuccessful end in this phase is accepted."""
+        return (phase == "Error" and self.error) or (phase == "Failed" and self.failed)
+
+
+class Sequence(ArgoObject):
+    """Numbers to loop over: from `start` to `end`, or `count` of them."""
+
+    kind_of_object = "withSequence"
+
+    count: IntOrString | None = None
+    start: IntOrString | None = None
+    end: IntOrString | None = None
+    format: str | None = None
+    """A Go format with one verb, such as `%02d`."""
+
+
+class LifecycleHook(ArgoObject):
+    """A template that runs when something is the case; `exit`: when the vertex has ended."""
+
+    kind_of_object = "hook"
+
+    template: str
+    arguments: Arguments = Arguments()
+    expression: str | None = None
+
+
+class Work(ArgoObject):
+    """What tasks and steps have in common."""
 
     name: str
     template: str
     arguments: Arguments = Arguments()
+    when: str | None = None
+    with_items: tuple[Any, ...] = ()
+    """JSON values; what `{{item}}` is in turn."""
+    with_param: str | None = None
+    """The same as text, after substitution."""
+    with_sequence: Sequence | None = None
+    continue_on: ContinueOn = ContinueOn()
+    hooks: dict[str, LifecycleHook] = {}
+
+    @property
+    def loops(self) -> bool:
+        """Whether it is executed once for every item."""
+        return bool(self.with_items or self.with_param or self.with_sequence is not None)
+
+
+class Task(Work):
+    """A vertex of a dag."""
+
+    kind_of_object = "task"
+
     dependencies: tuple[str, ...] = ()
     depends: str | None = None
-    when: str | None = None
 
 
 class Dag(ArgoObject):
@@ -183,18 +259,14 @@ class Dag(ArgoObject):
     target: str | None = None
     """Names, separated by spaces; default: every task that nothing depends on."""
     fail_fast: Boolean = True
-    """Without practical effect in Argo itself: ready tasks of other branches still start."""
+    """Whether the dag ends while targets have not started because of a `parallelism`. Ready tasks
+    of other branches start either way, in Argo too."""
 
 
-class Step(ArgoObject):
+class Step(Work):
     """A vertex of a group of steps."""
 
     kind_of_object = "step"
-
-    name: str
-    template: str
-    arguments: Arguments = Arguments()
-    when: str | None = None
 
 
 class Metadata(ArgoObject):
@@ -204,6 +276,32 @@ class Metadata(ArgoObject):
 
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
+
+
+class ConfigMapCache(ArgoObject):
+    """The ConfigMap that a cache is kept in."""
+
+    kind_of_object = "memoize configMap"
+
+    name: str
+
+
+class Cache(ArgoObject):
+    """Where outputs are kept."""
+
+    kind_of_object = "memoize cache"
+
+    config_map: ConfigMapCache
+
+
+class Memoize(ArgoObject):
+    """Whether a template needs to run where it gave something for the same key already."""
+
+    kind_of_object = "memoize"
+
+    key: str
+    cache: Cache
+    max_age: str | None = None
 
 
 class Template(ArgoObject):
@@ -220,6 +318,13 @@ class Template(ArgoObject):
     steps: Annotated[tuple[tuple[Step, ...], ...], Field(min_length=1)] | None = None
     retry_strategy: RetryStrategy | None = None
     active_deadline_seconds: IntOrString | None = None
+    timeout: str | None = None
+    """A Go duration from the vertex's start; without effect on dags and steps themselves."""
+    parallelism: Annotated[Integer, Field(ge=1)] | None = None
+    """How many children of a dag or steps may be active at once."""
+    fail_fast: Boolean = False
+    """Whether a dag or steps starts nothing more once one of its children has failed."""
+    memoize: Memoize | None = None
     pod_spec_patch: str | None = None
     metadata: Metadata = Metadata()
     node_selector: dict[str, str] = {}
@@ -264,6 +369,9 @@ class Spec(ArgoObject):
     templates: Annotated[tuple[Template, ...], Field(min_length=1)]
     arguments: Arguments = Arguments()
     on_exit: str | None = None
+    hooks: dict[str, LifecycleHook] = {}
+    parallelism: Annotated[Integer, Field(ge=1)] | None = None
+    """How many pods may wait or run at once."""
     active_deadline_seconds: Annotated[Integer, Field(ge=1)] | None = None
     retry_strategy: RetryStrategy | None = None
     template_defaults: TemplateDefaults | None = None
@@ -271,6 +379,13 @@ class Spec(ArgoObject):
     pod_metadata: Metadata = Metadata()
     node_selector: dict[str, str] = {}
     volumes: tuple[EmptyDirVolume, ...] = ()
+
+    @property
+    def exit_hook(self) -> LifecycleHook | None:
+        """What runs when the workflow has ended: `onExit`, or else `hooks.exit`."""
+        if self.on_exit is not None:
+            return LifecycleHook(template=self.on_exit)
+        return self.hooks.get("exit")
 
 
 class Workflow(ArgoObject):

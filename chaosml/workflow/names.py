@@ -11,7 +11,16 @@ import re
 
 from chaosml.workflow.model import WorkflowMetadata
 
-__all__ = ["display_name", "fnv32a", "generate_name", "node_id", "pod_name", "workflow_name"]
+__all__ = [
+    "display_name",
+    "fnv32a",
+    "generate_name",
+    "hook_name",
+    "node_id",
+    "own_name",
+    "pod_name",
+    "workflow_name",
+]
 
 _PREFIX_MAX = 253 - 10 - 1
 """A pod's name has at most 253 characters, of which a hyphen and the hash take eleven."""
@@ -33,11 +42,21 @@ def node_id(workflow: str, vertex: str) -> str:
     return workflow if vertex == workflow else f"{workflow}-{fnv32a(vertex)}"
 
 
+def hook_name(parent: str, hook: str) -> str:
+    """Return what a hook of a vertex or task is called."""
+    return f"{parent}.onExit" if hook == "exit" else f"{parent}.hooks.{hook}"
+
+
+def own_name(template: str) -> str:
+    """Return the name of a template where it is defined: `train` for `library/train`."""
+    return template.rpartition("/")[2]
+
+
 def pod_name(workflow: str, vertex: str, template: str) -> str:
     """Return the name of a vertex's pod, by the `v2` rule."""
     if vertex == workflow:
         return workflow
-    return f"{f'{workflow}-{template}'[:_PREFIX_MAX]}-{fnv32a(vertex)}"
+    return f"{f'{workflow}-{own_name(template)}'[:_PREFIX_MAX]}-{fnv32a(vertex)}"
 
 
 def display_name(vertex: str, boundary: str | None) -> str:

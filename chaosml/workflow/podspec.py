@@ -11,10 +11,11 @@ from collections.abc import Mapping
 
 import yaml
 
+from chaosml.workflow import limits, retry
 from chaosml.workflow.model import Container, EnvVar, Script, Template
-from chaosml.workflow.names import node_id, pod_name
+from chaosml.workflow.names import node_id, own_name, pod_name
 from chaosml.workflow.protocol import EnvironmentVariable, OutputFile, PodSpec
-from chaosml.workflow.state import ControllerError, Invocation, State
+from chaosml.workflow.state import ControllerError, Invocation, Operation, State
 from chaosml.workflow.substitution import UnresolvedReference, substitute
 
 __all__ = ["build"]
@@ -47,14 +48,17 @@ class _Substitution:
 
 
 def build(
-    state: State, template: Template, invocation: Invocation, variables: Mapping[str, str]
+    operation: Operation,
+    template: Template,
+    invocation: Invocation,
+    variables: Mapping[str, str],
 ) -> PodSpec:
     """Return the pod of an attempt.
 
     Raises:
         ControllerError: a tag cannot be resolved, or a value that a tag gave is of no use.
     """
-    main = template.main
+    state, main = operation.before, template.main
     if main is None:
         raise ControllerError(f"Template '{template.name}' missing specification")
     fill = _Substitution(variables)
@@ -64,7 +68,7 @@ def build(
     return PodSpec(
         pod=pod_name(state.name, invocation.vertex, template.name),
         vertex=invocation.vertex,
-        template=template.name,
+        template=own_name(template.name),
         task=invocation.task,
         attempt=invocation.attempt or 0,
         image=fill.text(main.image),
@@ -78,10 +82,11 @@ def build(
         grace_s=_GRACE_S if patched_s is None else patched_s,
         pre_stop=None if main.pre_stop is None else fill.texts(main.pre_stop),
         mounts={fill.text(mount.mount_path): mount.name for mount in main.volume_mounts},
-        deadline_s=_deadline_s(template, fill),
+        deadline_s=_deadline_s(template, invocation, fill, variables),
         labels=_labels(state, template, invocation, fill),
         annotations=_annotations(state, template, invocation, fill),
         node_selector=fill.mapping(template.node_selector or state.workflow.spec.node_selector),
+        avoid_nodes=retry.nodes_to_avoid(operation, invocation),
         requested_cpu=_requested_cpu(main),
         hooked=invocation.hooked,
     )
@@ -138,7 +143,7 @@ def _argo_variables(
 
 
 def _argo_deadline(state: State, invocation: Invocation) -> str:
-    ends = [invocation.deadline_ns, None if invocation.hooked else state.deadline_ns]
+    ends = [invocation.deadline_ns, None if invocation.on_exit else state.deadline_ns]
     known = [end for end in ends if end is not None]
     if not known:
         return _NO_DEADLINE
@@ -146,8 +151,23 @@ def _argo_deadline(state: State, invocation: Invocation) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _deadline_s(template: Template, fill: _Substitution) -> float | None:
-    """Return the template's own deadline; the workflow's is kept by the reducer itself."""
+def _deadline_s(
+    template: Template,
+    invocation: Invocation,
+    fill: _Substitution,
+    variables: Mapping[str, str],
+) -> float | None:
+    """Return the template's own deadline; the workflow's is kept by the reducer itself.
+
+    A `timeout` replaces `activeDeadlineSeconds`, whichever is longer. Argo counts it from the
+    vertex's start and cuts what is left of it then to whole seconds, so that one goes missing.
+    """
+    limit_ns = limits.timeout_ns(template, variables)
+    if limit_ns is not None:
+        seconds = -(-limit_ns // 1_000_000_000) - 1
+        if seconds <= 1:
+            raise ControllerError(f"{invocation.vertex} exceeded its deadline")
+        return float(seconds)
     if template.active_deadline_seconds is None:
         return None
     text = fill.text(template.active_deadline_seconds)
@@ -187,7 +207,7 @@ def _labels(
     state: State, template: Template, invocation: Invocation, fill: _Substitution
 ) -> dict[str, str]:
     labels = {f"{_LABEL}/workflow": state.name, f"{_LABEL}/completed": "false"}
-    if invocation.hooked:
+    if invocation.on_exit:
         labels[f"{_LABEL}/on-exit"] = "true"
     shared = state.workflow.spec.pod_metadata.labels
     return {**fill.mapping(shared), **fill.mapping(template.metadata.labels), **labels}

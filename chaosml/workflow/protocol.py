@@ -90,8 +90,11 @@ class PodSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     node_selector: Mapping[str, str] = field(default_factory=dict)
+    avoid_nodes: tuple[str, ...] = ()
+    """Nodes that must not get the pod: where attempts failed before, by `nodeAntiAffinity`."""
     requested_cpu: float = 1.0
     hooked: bool = False
+    """Whether the pod is part of a hook or of the exit handler."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +206,7 @@ class Vertex:
     display_name: str
     template: str
     type: str
-    """Pod, Retry, DAG, Steps, StepGroup, Skipped, …"""
+    """Pod, Retry, DAG, TaskGroup, Steps, StepGroup, Skipped."""
     phase: str
     """Pending, Running, Succeeded, Skipped, Failed, Error, Omitted."""
     message: str = ""
@@ -213,6 +216,12 @@ class Vertex:
     retried: bool = False
     """Argo's `nodeFlag.retried`."""
     hooked: bool = False
+    """Whether it is part of a hook or of the exit handler."""
+    on_exit: bool = False
+    """Whether it is part of an exit hook or the exit handler, which `Stop` and the deadline
+    spare."""
+    memoized: bool = False
+    """Whether its outputs come from the cache, so that nothing ran."""
     boundary: str | None = None
     children: tuple[str, ...] = ()
     started_ns: int | None = None

@@ -11,13 +11,17 @@ they leave it open what a pod's death looks like, measurements of real Argo deci
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from chaosml.workflow import completion
+from chaosml.workflow.composition import arguments_of
 from chaosml.workflow.execution import execute
-from chaosml.workflow.model import Step, Task, Template, Workflow
+from chaosml.workflow.hooks import holds
+from chaosml.workflow.model import LifecycleHook, Step, Task, Template, Workflow
+from chaosml.workflow.names import hook_name, own_name
 from chaosml.workflow.protocol import (
     Finished,
     Observation,
@@ -32,9 +36,12 @@ from chaosml.workflow.protocol import (
 from chaosml.workflow.state import (
     ControllerError,
     Invocation,
+    MemoEntry,
     Operation,
+    ParallelismReached,
     Reduction,
     State,
+    TemplateTimeout,
     is_fulfilled,
 )
 from chaosml.workflow.variables import exit_variables, workflow_variables
@@ -52,6 +59,7 @@ def start(
     parameters: Mapping[str, str],
     at_ns: int,
     created_at: datetime.datetime | None = None,
+    memo: Mapping[tuple[str, str], MemoEntry] | None = None,
 ) -> Reduction:
     """Begin a workflow.
 
@@ -63,6 +71,8 @@ def start(
         at_ns: Now, on the monotonic clock that observations use.
         created_at: Now, on the wall clock in UTC, for the few variables and messages that show
             it; by default the beginning of 1970.
+        memo: What memoized templates gave before, as `State.memo` of another workflow has it;
+            None lets every template run, whatever it says about memoizing.
 
     Raises:
         UnresolvedReference: the value of a workflow parameter names something unknown.
@@ -80,6 +90,7 @@ def start(
         started_ns=at_ns,
         created_at=created_at,
         now_ns=at_ns,
+        memo=memo,
     )
     operation = Operation(state, at_ns)
     if state.deadline_ns is not None:
@@ -168,12 +179,24 @@ def _vanish(operation: Operation, vertex: Vertex, observation: PodVanished) -> N
     under the same name and uses up no retry, also where there is no retryStrategy.
     """
     if vertex.phase == "Pending":
-        operation.create_pod(operation.specs[observation.pod])
+        _make_again(operation, vertex, observation.pod)
         return
     operation.mark(vertex.name, "Error", completion.DELETED)
     if observation.graceless:
         operation.mark(vertex.name, "Pending", node="")
-        operation.create_pod(operation.specs[observation.pod])
+        _make_again(operation, vertex, observation.pod)
+
+
+def _make_again(operation: Operation, vertex: Vertex, pod: str) -> None:
+    """Ask for a pod once more, with what is left of its template's timeout."""
+    spec = operation.specs[pod]
+    if pod in operation.timeouts:
+        seconds = (operation.timeouts[pod] - operation.now_ns) // 1_000_000_000
+        if seconds <= 1:
+            operation.mark(vertex.name, "Error", f"{vertex.name} exceeded its deadline")
+            return
+        spec = dataclasses.replace(spec, deadline_s=float(seconds))
+    operation.create_pod(spec)
 
 
 def _operate(operation: Operation) -> None:
@@ -181,15 +204,19 @@ def _operate(operation: Operation) -> None:
     _end_what_may_not_run(operation)
     state = operation.before
     entrypoint = state.workflow.spec.entrypoint
-    root = Invocation(vertex=state.name, template=entrypoint, task=entrypoint)
+    root = Invocation(vertex=state.name, template=entrypoint, task=own_name(entrypoint))
     try:
         vertex = execute(operation, root, _arguments(state))
-    except ControllerError as error:
+    except ParallelismReached:
+        return
+    except (ControllerError, TemplateTimeout) as error:
         _finish(operation, "Error", f"error in entry template execution: {error}")
         return
-    if not is_fulfilled(vertex):
-        return
     phase = "Succeeded" if vertex.phase in ("Skipped", "Omitted") else vertex.phase
+    ended = exit_variables(state, phase, operation.vertices(), operation.now_ns)
+    operation.extend_variables(ended)
+    if not _run_hooks(operation, vertex) or not is_fulfilled(operation.vertex(vertex.name)):
+        return
     message = vertex.message
     if phase != "Succeeded" and operation.shutdown is not None:
         message = f"Stopped with strategy '{operation.shutdown}'"
@@ -221,9 +248,9 @@ def _end_what_may_not_run(operation: Operation) -> None:
     for vertex in operation.vertices():
         if vertex.pod is None or is_fulfilled(vertex):
             continue
-        if not operation.may_run(hooked=vertex.hooked):
+        if not operation.may_run(on_exit=vertex.on_exit):
             message = f"workflow shutdown with strategy:  {operation.shutdown}"
-        elif operation.past_deadline and not vertex.hooked:
+        elif operation.past_deadline and not vertex.on_exit:
             message = "Step exceeded its deadline"
         else:
             continue
@@ -231,21 +258,59 @@ def _end_what_may_not_run(operation: Operation) -> None:
         operation.stop_pod(vertex.pod, message)
 
 
+def _run_hooks(operation: Operation, root: Vertex) -> bool:
+    """Run the workflow's hooks with expressions; tell whether those that began have ended."""
+    ended = True
+    for name, hook in operation.before.workflow.spec.hooks.items():
+        vertex = hook_name(operation.before.name, name)
+        if name == "exit":
+            continue
+        try:
+            if operation.find(vertex) is None and not holds(
+                hook, vertex, operation.before.variables
+            ):
+                continue
+            ended &= is_fulfilled(_run_hook(operation, hook, vertex))
+        except (ControllerError, ParallelismReached, TemplateTimeout) as error:
+            # An expression or a hook that is wrong makes the entrypoint wrong, as it is in Argo.
+            operation.mark(root.name, "Error", str(error))
+    return ended
+
+
+def _run_hook(operation: Operation, hook: LifecycleHook, vertex: str) -> Vertex:
+    invocation = Invocation(
+        vertex=vertex, template=hook.template, task=own_name(hook.template), hooked=True
+    )
+    arguments = arguments_of(hook.arguments, operation.before.variables)
+    try:
+        return execute(operation, invocation, arguments)
+    finally:
+        if operation.find(vertex) is not None:
+            operation.connect(operation.before.name, vertex)
+
+
 def _run_exit_handler(operation: Operation, phase: str, message: str) -> None:
-    """Run `onExit` once the main part has ended, then finish the workflow."""
+    """Run the exit hook once the main part has ended, then finish the workflow."""
     state = operation.before
-    handler = state.workflow.spec.on_exit
-    if handler is None or not operation.may_run(hooked=True):
+    hook = state.workflow.spec.exit_hook
+    name = hook_name(state.name, "exit")
+    may_run = operation.may_run(on_exit=True) or operation.find(name) is not None
+    if hook is None or not may_run:
         _finish(operation, phase, message)
         return
-    ended = exit_variables(state, phase, operation.vertices(), operation.now_ns)
-    operation.extend_variables(ended)
     invocation = Invocation(
-        vertex=f"{state.name}.onExit", template=handler, task=handler, hooked=True
+        vertex=name,
+        template=hook.template,
+        task=own_name(hook.template),
+        hooked=True,
+        on_exit=True,
     )
     try:
-        vertex = execute(operation, invocation, _arguments(state))
-    except ControllerError as error:
+        arguments = arguments_of(hook.arguments, state.variables) or _arguments(state)
+        vertex = execute(operation, invocation, arguments)
+    except ParallelismReached:
+        return
+    except (ControllerError, TemplateTimeout) as error:
         _finish(operation, "Error", f"error in exit template execution: {error}")
         return
     if not is_fulfilled(vertex):
@@ -279,7 +344,9 @@ def has_file_outputs(workflow: Workflow, task: str) -> bool:
 def _pod_tasks(workflow: Workflow) -> Iterator[tuple[str, Template]]:
     """Yield every task that runs a pod template, as far as the entrypoint and onExit reach."""
     spec = workflow.spec
-    reached = [(name, name) for name in (spec.on_exit, spec.entrypoint) if name is not None]
+    hooks = [*spec.hooks.values(), *([spec.exit_hook] if spec.exit_hook is not None else [])]
+    roots = [*(hook.template for hook in hooks), spec.entrypoint]
+    reached = [(own_name(name), name) for name in roots]
     seen: set[tuple[str, str]] = set()
     while reached:
         task, name = reached.pop()
@@ -291,4 +358,8 @@ def _pod_tasks(workflow: Workflow) -> Iterator[tuple[str, Template]]:
             yield task, template
         steps = [step for group in template.steps or () for step in group]
         inner: list[Step | Task] = [*steps, *(template.dag.tasks if template.dag else ())]
-        reached.extend((child.name, child.template) for child in reversed(inner))
+        for child in reversed(inner):
+            reached += [
+                (hook_name(child.name, name), hook.template) for name, hook in child.hooks.items()
+            ]
+            reached.append((child.name, child.template))

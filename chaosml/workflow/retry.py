@@ -10,15 +10,22 @@ out before the policy is looked at, and the policy before the limit.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chaosml.workflow.expression import ExpressionError, parse
 from chaosml.workflow.model import Backoff, RetryStrategy
 from chaosml.workflow.protocol import Vertex
-from chaosml.workflow.state import ControllerError, Operation, is_fulfilled
+from chaosml.workflow.state import ControllerError, Invocation, Operation, is_fulfilled
 
-__all__ = ["Decision", "attempt_variables", "decide", "is_transient", "parse_duration_ns"]
+__all__ = [
+    "Decision",
+    "attempt_variables",
+    "decide",
+    "is_transient",
+    "nodes_to_avoid",
+    "parse_duration_ns",
+]
 
 _NS = 1_000_000_000
 _LONGEST_NS = 2**63 - 1
@@ -182,6 +189,31 @@ def attempt_variables(
         "lastRetry.status": last.phase if last else "",
         "lastRetry.message": last.message if last else "",
     }
+
+
+def nodes_to_avoid(operation: Operation, invocation: Invocation) -> tuple[str, ...]:
+    """Return the nodes on which attempts failed, where `affinity.nodeAntiAffinity` avoids them."""
+    if invocation.avoiding is None:
+        return ()
+    failed = (
+        vertex.node
+        for vertex in _below(operation, operation.vertex(invocation.avoiding))
+        if vertex.type == "Pod" and vertex.phase in ("Failed", "Error") and vertex.node
+    )
+    return tuple(dict.fromkeys(failed))
+
+
+def _below(operation: Operation, vertex: Vertex) -> Iterator[Vertex]:
+    seen: set[str] = set()
+    waiting = list(vertex.children)
+    while waiting:
+        name = waiting.pop(0)
+        found = operation.find(name)
+        if found is None or name in seen:
+            continue
+        seen.add(name)
+        waiting += found.children
+        yield found
 
 
 def is_transient(message: str) -> bool:

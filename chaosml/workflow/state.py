@@ -9,10 +9,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chaosml.workflow.model import Template, Workflow
-from chaosml.workflow.names import display_name
+from chaosml.workflow.names import display_name, own_name
 from chaosml.workflow.protocol import Change, Command, CreatePod, PodSpec, StopPod, Vertex, WakeAt
 
-__all__ = ["ControllerError", "Invocation", "Operation", "Reduction", "State", "is_fulfilled"]
+__all__ = [
+    "ControllerError",
+    "Invocation",
+    "MemoEntry",
+    "Operation",
+    "ParallelismReached",
+    "Reduction",
+    "State",
+    "TemplateTimeout",
+    "is_active_pod",
+    "is_completed",
+    "is_fulfilled",
+]
 
 _FULFILLED = frozenset(("Succeeded", "Skipped", "Failed", "Error", "Omitted"))
 
@@ -24,9 +36,49 @@ class ControllerError(Exception):
     """
 
 
+class ParallelismReached(Exception):
+    """A vertex may not be executed yet: a `parallelism` is used up, or `failFast` holds it back.
+
+    It never leaves `reduce`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("Max parallelism reached")
+
+
+class TemplateTimeout(Exception):
+    """A pod was still waiting when its template's `timeout` was over; its vertex is Failed.
+
+    It never leaves `reduce`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("timeout")
+
+
 def is_fulfilled(vertex: Vertex) -> bool:
     """Tell whether nothing more happens at the vertex."""
     return vertex.phase in _FULFILLED
+
+
+def is_completed(vertex: Vertex) -> bool:
+    """Tell whether the vertex ran and has ended."""
+    return vertex.phase in ("Succeeded", "Failed", "Error")
+
+
+def is_active_pod(vertex: Vertex) -> bool:
+    """Tell whether the vertex is a pod that waits or runs."""
+    return vertex.type == "Pod" and vertex.phase in ("Pending", "Running")
+
+
+@dataclass(frozen=True, slots=True)
+class MemoEntry:
+    """What a memoized template gave when it last succeeded."""
+
+    outputs: Mapping[str, str]
+    result: str | None
+    exit_code: str | None
+    saved_at: datetime.datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +103,17 @@ class State:
     """By pod name."""
     deadlines: Mapping[str, int] = field(default_factory=dict)
     """When Argo ends an attempt because of `maxDuration`, by pod name."""
+    timeouts: Mapping[str, int] = field(default_factory=dict)
+    """When the `timeout` of a template is over, by pod name."""
     ends: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The children with which a dag or steps vertex ends, by its name."""
     alarms: frozenset[int] = frozenset()
     """Times that a `WakeAt` asked for already."""
     shutdown: str | None = None
+    memo: Mapping[tuple[str, str], MemoEntry] | None = None
+    """What memoized templates gave, by the cache's name and the key; None: `memoize` is ignored."""
+    memo_keys: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Where in `memo` a vertex is kept once it succeeds, by its name."""
 
     @property
     def is_finished(self) -> bool:
@@ -89,17 +147,22 @@ class Invocation:
 
     vertex: str
     template: str
+    """The key of the template in `State.templates`."""
     task: str
     boundary: str | None = None
     """The vertex of the dag or steps around it."""
     boundary_template: str | None = None
     hooked: bool = False
-    """Whether it is part of the exit handler."""
+    """Whether it is part of a hook or of the exit handler."""
+    on_exit: bool = False
+    """Whether it is part of an exit hook or the exit handler."""
     depth: int = 0
     attempt: int | None = None
     """Number of the attempt inside of a Retry vertex."""
     deadline_ns: int | None = None
     """When `maxDuration` ends this attempt."""
+    avoiding: str | None = None
+    """The Retry vertex whose failed attempts' nodes it avoids."""
 
 
 class Operation:
@@ -112,11 +175,17 @@ class Operation:
         self.phase, self.message = state.phase, state.message
         self.specs = dict(state.specs)
         self.deadlines = dict(state.deadlines)
+        self.timeouts = dict(state.timeouts)
         self.ends = dict(state.ends)
+        self.memo = None if state.memo is None else dict(state.memo)
+        self.memo_keys = dict(state.memo_keys)
+        self.failed_fast: set[str] = set()
+        """Dags and steps whose next child `failFast` held back while no pod of theirs ran."""
         self.commands: list[Command] = []
         self._changes: list[Change] = []
         self._vertices = dict(state.vertices)
         self._alarms = set(state.alarms)
+        self._active_pods: int | None = None
 
     def finish(self) -> Reduction:
         """Return the new state with the commands and changes of this pass."""
@@ -128,9 +197,12 @@ class Operation:
             vertices=self._vertices,
             specs=self.specs,
             deadlines=self.deadlines,
+            timeouts=self.timeouts,
             ends=self.ends,
             alarms=frozenset(self._alarms),
             shutdown=self.shutdown,
+            memo=self.memo,
+            memo_keys=self.memo_keys,
         )
         return Reduction(state, tuple(self.commands), tuple(self._changes))
 
@@ -145,9 +217,19 @@ class Operation:
         deadline_ns = self.before.deadline_ns
         return deadline_ns is not None and self.now_ns >= deadline_ns
 
-    def may_run(self, *, hooked: bool) -> bool:
-        """Tell whether a shutdown lets a vertex run: `Stop` spares the exit handler."""
-        return self.shutdown is None or (self.shutdown == "Stop" and hooked)
+    @property
+    def active_pods(self) -> int:
+        """How many pods waited or ran when it was first asked for, and were added since.
+
+        Those that end in between count on until the next pass, as they do in Argo.
+        """
+        if self._active_pods is None:
+            self._active_pods = sum(map(is_active_pod, self._vertices.values()))
+        return self._active_pods
+
+    def may_run(self, *, on_exit: bool) -> bool:
+        """Tell whether a shutdown lets a vertex run: `Stop` spares exit hooks and handlers."""
+        return self.shutdown is None or (self.shutdown == "Stop" and on_exit)
 
     def find(self, name: str) -> Vertex | None:
         """Return the vertex of this name, if it exists yet."""
@@ -166,13 +248,14 @@ class Operation:
         vertex = Vertex(
             name=invocation.vertex,
             display_name=display_name(invocation.vertex, invocation.boundary),
-            template=invocation.template,
+            template=own_name(invocation.template),
             type=kind,
             phase=phase,
             task=invocation.task,
             attempt=(invocation.attempt or 0) if kind == "Pod" else None,
             retried=invocation.attempt is not None,
             hooked=invocation.hooked,
+            on_exit=invocation.on_exit,
             boundary=invocation.boundary,
             started_ns=self.now_ns,
             finished_ns=self.now_ns if phase in _FULFILLED else None,
@@ -180,10 +263,15 @@ class Operation:
         )
         self._vertices[vertex.name] = vertex
         self._changes.append(Change(vertex))
+        if self._active_pods is not None and is_active_pod(vertex):
+            self._active_pods += 1
         return vertex
 
     def mark(self, name: str, phase: str, message: str | None = None, **details: Any) -> Vertex:
-        """Set the phase of a vertex, and its message unless None; note what really changed."""
+        """Set the phase of a vertex, and its message unless None; note what really changed.
+
+        What a memoized vertex gave is kept when it succeeds.
+        """
         before = self._vertices[name]
         finished_ns = None
         if phase in _FULFILLED:
@@ -198,7 +286,15 @@ class Operation:
         self._vertices[name] = after
         if after != before:
             self._changes.append(Change(after))
+        if phase == "Succeeded" and not after.memoized:
+            self._memoize(after)
         return after
+
+    def _memoize(self, vertex: Vertex) -> None:
+        key = self.memo_keys.get(vertex.name)
+        if key is not None and self.memo is not None:
+            at = self.before.timestamp(self.now_ns)
+            self.memo[key] = MemoEntry(vertex.outputs, vertex.result, vertex.exit_code, at)
 
     def mark_error(self, invocation: Invocation, message: str) -> Vertex:
         """Turn a vertex to Error; one that does not exist yet is born so, with the type Skipped."""

@@ -1,24 +1,27 @@
 """The terms that an expression is made of, each of which can evaluate itself.
 
-The operators follow expr-lang: `/` gives a float, strings and numbers do not mix,
-`in` looks into lists and map keys, and a condition must be a boolean.
+A condition must be a boolean; what operators do is in `operators`, what functions do with a
+predicate in `closures`.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from chaosml.workflow.closures import CLOSURES
 from chaosml.workflow.functions import FUNCTIONS
+from chaosml.workflow.operators import OPERATORS, is_integer, is_number
 from chaosml.workflow.tokens import ExpressionError
 
 __all__ = [
     "Binary",
     "Call",
+    "Closure",
     "Conditional",
+    "Let",
     "ListOf",
     "Literal",
     "MapOf",
@@ -26,6 +29,7 @@ __all__ = [
     "Name",
     "Result",
     "Scope",
+    "Slice",
     "Term",
     "Unary",
     "references",
@@ -102,7 +106,7 @@ class Member:
             return target.get(key)
         if target is None and self.optional:
             return None
-        if isinstance(target, list | str) and _is_integer(key):
+        if isinstance(target, list | str) and is_integer(key):
             if not -len(target) <= key < len(target):
                 raise ExpressionError(
                     f"index {key} is outside of 0..{len(target) - 1}", self.position
@@ -129,6 +133,68 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Slice:
+    """`a[1:3]`; a side that is left out is the list's own end."""
+
+    target: Term
+    start: Term | None
+    stop: Term | None
+    position: int
+
+    def evaluate(self, scope: Scope) -> Any:
+        """Cut a list or a text."""
+        target = self.target.evaluate(scope)
+        start = None if self.start is None else self.start.evaluate(scope)
+        stop = None if self.stop is None else self.stop.evaluate(scope)
+        bounds = [bound for bound in (start, stop) if bound is not None]
+        if not isinstance(target, list | str) or not all(map(is_integer, bounds)):
+            raise ExpressionError(f"cannot cut [{start}:{stop}] of {_kind(target)}", self.position)
+        return target[start:stop]
+
+
+@dataclass(frozen=True, slots=True)
+class Let:
+    """`let name = value; body`."""
+
+    name: str
+    value: Term
+    body: Term
+
+    def evaluate(self, scope: Scope) -> Any:
+        """Evaluate the body with one variable more."""
+        return self.body.evaluate({**scope, self.name: self.value.evaluate(scope)})
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """A function with a predicate, which sees each item as `#`: `filter(list, # > 1)`."""
+
+    function: str
+    items: Term
+    predicate: Term | None
+    arguments: tuple[Term, ...]
+    position: int
+
+    def evaluate(self, scope: Scope) -> Any:
+        """Apply the predicate to the items, as far as the function needs it."""
+        items = self.items.evaluate(scope)
+        if not isinstance(items, list):
+            raise ExpressionError(f"{self.function} wants a list, not {items!r}", self.position)
+        rest = [argument.evaluate(scope) for argument in self.arguments]
+        predicate = self.predicate
+
+        def apply(index: int, **more: Any) -> Any:
+            if predicate is None:
+                return items[index]
+            return predicate.evaluate({**scope, "#": items[index], "#index": index, **more})
+
+        try:
+            return CLOSURES[self.function](items, apply, *rest)
+        except (ValueError, TypeError) as error:
+            raise ExpressionError(f"{self.function}: {error}", self.position) from error
+
+
+@dataclass(frozen=True, slots=True)
 class Unary:
     """`!a`, `-a`, `+a`."""
 
@@ -141,7 +207,7 @@ class Unary:
         value = self.operand.evaluate(scope)
         if self.operator == "!":
             return not _boolean(value, "!", self.position)
-        if not _is_number(value):
+        if not is_number(value):
             raise ExpressionError(f"{self.operator} wants a number, not {value!r}", self.position)
         return -value if self.operator == "-" else value
 
@@ -203,19 +269,11 @@ class Binary:
             return self.right.evaluate(scope) if left is None else left
         right = self.right.evaluate(scope)
         try:
-            return _OPERATORS[self.operator](left, right)
+            return OPERATORS[self.operator](left, right)
         except (TypeError, ArithmeticError, re.error) as error:
             raise ExpressionError(
                 f"{left!r} {self.operator} {right!r}: {error}", self.position
             ) from error
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _kind(value: Any) -> str:
@@ -228,96 +286,18 @@ def _boolean(value: Any, operator: str, position: int) -> bool:
     return value
 
 
-def _equal(left: Any, right: Any) -> bool:
-    if isinstance(left, bool) or isinstance(right, bool):
-        return left is right
-    return bool(left == right)
-
-
-def _numbers(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Let an operator accept numbers only."""
-
-    def apply(left: Any, right: Any) -> Any:
-        if not (_is_number(left) and _is_number(right)):
-            raise TypeError("both sides must be numbers")
-        return function(left, right)
-
-    return apply
-
-
-def _ordered(function: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
-    """Let a comparison accept two numbers or two strings."""
-
-    def apply(left: Any, right: Any) -> bool:
-        comparable = _is_number(left) and _is_number(right)
-        if not comparable and not (isinstance(left, str) and isinstance(right, str)):
-            raise TypeError("both sides must be numbers, or both strings")
-        return function(left, right)
-
-    return apply
-
-
-def _strings(function: Callable[[str, str], bool]) -> Callable[[Any, Any], bool]:
-    """Let an operator accept strings only."""
-
-    def apply(left: Any, right: Any) -> bool:
-        if not (isinstance(left, str) and isinstance(right, str)):
-            raise TypeError("both sides must be strings")
-        return function(left, right)
-
-    return apply
-
-
-def _add(left: Any, right: Any) -> Any:
-    if isinstance(left, str) and isinstance(right, str):
-        return left + right
-    if _is_number(left) and _is_number(right):
-        return left + right
-    raise TypeError("both sides must be numbers, or both strings")
-
-
-def _contained(left: Any, right: Any) -> bool:
-    if isinstance(right, list):
-        return any(_equal(left, item) for item in right)
-    if isinstance(right, Mapping):
-        return left in right
-    raise TypeError("the right side must be a list or a map")
-
-
-def _matches(text: str, pattern: str) -> bool:
-    return re.search(pattern, text) is not None
-
-
-_OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
-    "==": _equal,
-    "!=": lambda left, right: not _equal(left, right),
-    "<": _ordered(lambda left, right: left < right),
-    "<=": _ordered(lambda left, right: left <= right),
-    ">": _ordered(lambda left, right: left > right),
-    ">=": _ordered(lambda left, right: left >= right),
-    "in": _contained,
-    "not in": lambda left, right: not _contained(left, right),
-    "matches": _strings(_matches),
-    "not matches": _strings(lambda text, pattern: not _matches(text, pattern)),
-    "contains": _strings(lambda text, part: part in text),
-    "not contains": _strings(lambda text, part: part not in text),
-    "startsWith": _strings(lambda text, part: text.startswith(part)),
-    "not startsWith": _strings(lambda text, part: not text.startswith(part)),
-    "endsWith": _strings(lambda text, part: text.endswith(part)),
-    "not endsWith": _strings(lambda text, part: not text.endswith(part)),
-    "+": _add,
-    "-": _numbers(lambda left, right: left - right),
-    "*": _numbers(lambda left, right: left * right),
-    "/": _numbers(lambda left, right: float(left / right)),
-    "%": _numbers(math.fmod),
-    "**": _numbers(lambda left, right: math.pow(left, right)),
-}
-
-
 def references(term: Term) -> Iterator[str]:
-    """Yield the variables that a term reads, dotted while the keys are constant."""
+    """Yield the variables that a term reads, dotted while the keys are constant.
+
+    What the term itself brings, `#` and the names of `let`, is none of them.
+    """
     match term:
-        case Name():
+        case Let():
+            yield from references(term.value)
+            for name in references(term.body):
+                if name.partition(".")[0] != term.name:
+                    yield name
+        case Name() if not term.name.startswith("#"):
             yield term.name
         case Result():
             yield term.task
@@ -349,9 +329,18 @@ def _member_references(member: Member) -> Iterator[str]:
 _PARTS: Mapping[type[Any], Callable[[Any], tuple[Term, ...]]] = {
     Binary: lambda term: (term.left, term.right),
     Call: lambda term: term.arguments,
+    Closure: lambda term: (
+        term.items,
+        *((term.predicate,) if term.predicate is not None else ()),
+        *term.arguments,
+    ),
     Conditional: lambda term: (term.condition, term.yes, term.no),
     ListOf: lambda term: term.items,
     Literal: lambda term: (),
+    Name: lambda term: (),
     MapOf: lambda term: tuple(value for _, value in term.entries),
+    Slice: lambda term: tuple(
+        part for part in (term.target, term.start, term.stop) if part is not None
+    ),
     Unary: lambda term: (term.operand,),
 }

@@ -19,6 +19,7 @@ from chaosml.workflow.substitution import UnresolvedReference, substitute
 
 __all__ = [
     "exit_variables",
+    "inputs_of",
     "template_variables",
     "vertex_variables",
     "workflow_variables",
@@ -103,6 +104,14 @@ def template_variables(
     return variables
 
 
+def inputs_of(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the input parameters among the variables of a template, by name."""
+    stem = "inputs.parameters."
+    return {
+        name.removeprefix(stem): value for name, value in variables.items() if name.startswith(stem)
+    }
+
+
 def _substituted(text: str, variables: Mapping[str, str]) -> str:
     try:
         return substitute(text, variables)
@@ -138,7 +147,7 @@ def _moment(state: State, at_ns: int | None) -> str | None:
 def exit_variables(
     state: State, phase: str, vertices: Iterable[Vertex], now_ns: int
 ) -> dict[str, str]:
-    """Return what only an exit handler may name: how the workflow ended, and what failed in it."""
+    """Return what only hooks and exit handlers may name: how far it is, and what failed in it."""
     failures = [
         {
             "displayName": vertex.display_name,
@@ -149,7 +158,8 @@ def exit_variables(
             "finishedAt": _moment(state, vertex.finished_ns),
         }
         for vertex in vertices
-        if vertex.phase in ("Failed", "Error") and not vertex.hooked
+        if vertex.phase in ("Failed", "Error")
+        and not vertex.name.startswith(f"{state.name}.onExit")
     ]
     listed = json.dumps(failures, separators=(",", ":"), ensure_ascii=False)
     return {

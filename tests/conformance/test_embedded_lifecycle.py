@@ -207,3 +207,68 @@ def test_argos_controller_retries_a_pod_that_was_deleted_under_the_view_gone(tmp
         assert phases[-1] == (1, "Succeeded", "")
     finally:
         bench.close()
+
+
+LOOPS = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {name: bench}
+spec:
+  entrypoint: main
+  templates:
+    - name: main
+      parallelism: 2
+      dag:
+        tasks:
+          - name: make
+            template: echo
+            withSequence: {count: 3, format: "n%02d"}
+            arguments: {parameters: [{name: x, value: "{{item}}"}]}
+          - name: sum
+            dependencies: [make]
+            templateRef: {name: library, template: check}
+            arguments:
+              parameters: [{name: x, value: "{{tasks.make.outputs.parameters.out}}"}]
+            hooks: {exit: {template: echo, arguments: {parameters: [{name: x, value: bye}]}}}
+    - name: echo
+      inputs: {parameters: [{name: x}]}
+      outputs: {parameters: [{name: out, valueFrom: {path: /tmp/out}}]}
+      container:
+        image: x
+        command: [sh, -c, "printf %s {{inputs.parameters.x}} > /tmp/out"]
+---
+apiVersion: argoproj.io/v1alpha1
+kind: WorkflowTemplate
+metadata: {name: library}
+spec:
+  templates:
+    - name: check
+      retryStrategy: {limit: 1, affinity: {nodeAntiAffinity: {}}}
+      inputs: {parameters: [{name: x}]}
+      container:
+        image: x
+        command:
+          - sh
+          - -c
+          - >-
+            test {{retries}} = 1 &&
+            test '{{inputs.parameters.x}}' = '["n00","n01","n02"]'
+"""
+
+
+def test_loops_hooks_limits_and_references_work_with_real_pods(tmp_path):
+    bench = Bench(tmp_path, controller=ArgoController())
+    try:
+        (bench.workspace / "none.yaml").write_text(LOOPS)
+        bench.submit()
+        bench.finish()
+        last = {fact.vertex: fact.phase for fact in bench.facts(TaskPhase)}
+        assert last["bench.make(2:n02)"] == "Succeeded"
+        assert last["bench.sum"] == "Succeeded"
+        assert last["bench.sum.onExit"] == "Succeeded"
+        assert last["bench"] == "Succeeded"
+        nodes = [fact.node for fact in bench.facts(PodCreated) if fact.task == "sum"]
+        assert len(nodes) == 2
+        assert nodes[0] != nodes[1]
+    finally:
+        bench.close()

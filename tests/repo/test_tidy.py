@@ -45,6 +45,8 @@ BROAD_EXCEPTS = {
 INNER_ERRORS = {
     "chaosml.substrates.embedded.program.Become": "leaves the frames of a forked child",
     "chaosml.workflow.state.ControllerError": "turns a vertex `Error` inside `reduce`",
+    "chaosml.workflow.state.ParallelismReached": "puts a vertex off inside `reduce`",
+    "chaosml.workflow.state.TemplateTimeout": "fails a vertex inside `reduce`",
     "chaosml.workflow.substitution.UnresolvedReference": "a value: a problem at load, or `Error`",
     "chaosml.workflow.tokens.ExpressionError": "a value: a problem at load, or `Error`",
 }

@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
-from chaosml.document import attempt, nearest, parse, read, read_scalar, salvage, validate
+from chaosml.document import (
+    attempt,
+    nearest,
+    parse,
+    read,
+    read_all,
+    read_scalar,
+    salvage,
+    validate,
+)
 from chaosml.document.reading import resolve
 from chaosml.errors import Problem, ScenarioError
 
@@ -316,3 +325,21 @@ def test_any_value_is_the_model_or_has_problems_in_the_file(value):
     for problem in problems:
         assert problem.line == 1
         assert problem.message
+
+
+def test_documents_of_one_file_keep_their_lines(tmp_path):
+    file = tmp_path / "a.yaml"
+    file.write_text("# first\na: 1\n---\n# second\nb:\n  c: 2\n---\n")
+    first, second = read_all(file)
+    assert (first.data, second.data) == ({"a": 1}, {"b": {"c": 2}})
+    assert second.mark(("b", "c")) == (6, 6)
+    with pytest.raises(ScenarioError, match="a second document begins here"):
+        read(file)
+
+
+def test_a_wrong_document_among_several_is_shown_in_its_line(tmp_path):
+    file = tmp_path / "a.yaml"
+    file.write_text("a: 1\n---\n- b\n")
+    with pytest.raises(ScenarioError) as caught:
+        read_all(file)
+    assert [problem.line for problem in caught.value.problems] == [3]

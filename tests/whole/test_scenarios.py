@@ -120,7 +120,7 @@ def test_the_time_to_recover_is_the_sum_of_its_parts(spot: Ended):
     for trial in spot.executions():
         measures = trial["measures"]
         assert all(measures[part] >= 0 for part in _PARTS)
-        assert sum(measures[part] for part in _PARTS) == pytest.approx(measures["mttr_s"], abs=0.01)
+        assert sum(measures[part] for part in _PARTS) == pytest.approx(measures["mttr_s"], abs=0.001)
         assert 0 < measures["mttr_s"] < 30
 
 

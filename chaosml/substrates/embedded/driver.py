@@ -293,10 +293,10 @@ class Driver:
 
     def _place(self, pod: PodObject) -> None:
         """Start a pod on a node, or tell the controller why there is none for it."""
-        selector = pod.spec.node_selector
-        node = self._nodes.place(selector)
+        wanted = pod.spec.node_selector, pod.spec.avoid_nodes
+        node = self._nodes.place(*wanted)
         if node is None:
-            message = self._nodes.explain(selector)
+            message = self._nodes.explain(*wanted)
             self._observe(PodPending(pod.spec.pod, message, clock.monotonic_ns()))
             return
         pod.node = node

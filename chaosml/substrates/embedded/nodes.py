@@ -50,21 +50,27 @@ class Nodes:
         """Whether the node is there and takes no new pod."""
         return self._cordoned.get(node, False)
 
-    def place(self, selector: Mapping[str, str]) -> str | None:
-        """Return the node for the next pod, or None where no node takes it."""
+    def place(self, selector: Mapping[str, str], avoid: Sequence[str] = ()) -> str | None:
+        """Return the node for the next pod, or None where no node takes it.
+
+        Args:
+            selector: The labels that the node must have.
+            avoid: Names of nodes that must not get it.
+        """
         names = list(self._cordoned)
         for offset in range(len(names)):
             node = names[(self._next + offset) % len(names)]
-            if not self._cordoned[node] and _matches(node, selector):
+            if not self._cordoned[node] and _matches(node, selector) and node not in avoid:
                 self._next = (self._next + offset + 1) % len(names)
                 return node
         return None
 
-    def explain(self, selector: Mapping[str, str]) -> str:
+    def explain(self, selector: Mapping[str, str], avoid: Sequence[str] = ()) -> str:
         """Say why no node takes a pod, in the scheduler's words."""
         cordoned = sum(self._cordoned.values())
         other = sum(
-            not closed and not _matches(node, selector) for node, closed in self._cordoned.items()
+            not closed and (not _matches(node, selector) or node in avoid)
+            for node, closed in self._cordoned.items()
         )
         reasons = [
             f"{count} node(s) {why}"

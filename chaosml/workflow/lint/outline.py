@@ -11,9 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaosml.document import Document, Loc, salvage
-from chaosml.workflow.model import Arguments, Step, Task, Template, WorkflowMetadata
+from chaosml.workflow.model import (
+    Arguments,
+    LifecycleHook,
+    Step,
+    Task,
+    Template,
+    WorkflowMetadata,
+)
+from chaosml.workflow.names import hook_name, own_name
 
-__all__ = ["Outline", "outline", "texts", "vertices_of"]
+__all__ = ["Outline", "hooks_of", "outline", "texts", "vertices_of"]
 
 _TEMPLATES: Loc = ("spec", "templates")
 _EXPENDABLE: tuple[Loc, ...] = (
@@ -55,6 +63,15 @@ class Outline:
         for loc, template in self.located():
             yield from vertices_of(loc, template)
 
+    def hooks(self) -> Iterator[tuple[Loc, LifecycleHook]]:
+        """Yield the sound hooks of the workflow itself with their places."""
+        raw = _mapping(self.document.get(("spec", "hooks")))
+        for name in raw:
+            at: Loc = ("spec", "hooks", name)
+            hook = salvage(self.document, LifecycleHook, at)
+            if hook is not None:
+                yield at, hook
+
     def reachable(self, name: str | None) -> frozenset[str]:
         """Return a template and every template that it contains, however deep."""
         found: set[str] = set()
@@ -65,17 +82,35 @@ class Outline:
             if current in found or template is None:
                 continue
             found.add(current)
-            waiting += [vertex.template for _, vertex in vertices_of((), template)]
+            for _, vertex in vertices_of((), template):
+                waiting.append(vertex.template)
+                waiting += [hook.template for hook in vertex.hooks.values()]
         return frozenset(found)
 
     def has_file_outputs(self, task: str) -> bool:
         """Tell whether a task's template has output parameters that are read from files."""
         return any(
             output.value_from.path is not None
-            for _, vertex in self.vertices()
-            if vertex.name == task and (template := self.template(vertex.template)) is not None
+            for name, template_name in self._called()
+            if name == task and (template := self.template(template_name)) is not None
             for output in template.outputs.parameters
         )
+
+    def _called(self) -> Iterator[tuple[str, str]]:
+        """Yield what tasks, steps, hooks, the entrypoint and the exit handler are called and run.
+
+        What a workflow itself runs is called as its template is.
+        """
+        for key in ("entrypoint", "onExit"):
+            name = self.names_template(("spec", key))
+            if name is not None:
+                yield own_name(name), name
+        for _, hook in self.hooks():
+            yield own_name(hook.template), hook.template
+        for _, vertex in self.vertices():
+            yield vertex.name, vertex.template
+            for name, hook in vertex.hooks.items():
+                yield hook_name(vertex.name, name), hook.template
 
     def secrets(self) -> Iterator[tuple[Loc, str, str]]:
         """Yield the place, name and key of every secret that a container reads."""
@@ -90,10 +125,9 @@ class Outline:
     def pod_tasks(self) -> frozenset[str]:
         """Return the names of what runs as a pod, and of what may do so for all that is known."""
         found: set[str] = set()
-        for loc in (("spec", "entrypoint"), ("spec", "onExit")):
-            name = self.names_template(loc)
-            template = self.template(name) if name is not None else None
-            if name is not None and template is not None and template.main is not None:
+        for name, template_name in self._called():
+            template = self.template(template_name)
+            if template is not None and template.main is not None:
                 found.add(name)
         for index, raw in enumerate(_list(self.document.get(_TEMPLATES))):
             if index in self.templates:
@@ -135,6 +169,12 @@ def vertices_of(loc: Loc, template: Template) -> Iterator[tuple[Loc, Task | Step
     for number, group in enumerate(template.steps or ()):
         for index, step in enumerate(group):
             yield (*loc, "steps", number, index), step
+
+
+def hooks_of(loc: Loc, vertex: Task | Step) -> Iterator[tuple[Loc, str, LifecycleHook]]:
+    """Yield the hooks of a task or step with their places and names."""
+    for name, hook in vertex.hooks.items():
+        yield (*loc, "hooks", name), name, hook
 
 
 def texts(value: Any, loc: Loc) -> Iterator[tuple[Loc, str]]:

@@ -56,6 +56,11 @@ def _check_settings(known: Outline, loc: Loc) -> Iterator[Problem]:
         if "{{" not in text and not (text.isdigit() and int(text) > 0):
             message = f'activeDeadlineSeconds: "{text}" is no positive whole number or {{{{…}}}}'
             yield document.problem((*loc, "activeDeadlineSeconds"), message)
+    for at in ((*loc, "timeout"), (*loc, "memoize", "maxAge")):
+        text = document.get(at)
+        if isinstance(text, str) and text and "{{" not in text and not _is_go_duration(text):
+            message = f'{at[-1]}: "{text}" is no Go duration such as 30s or 1m30s'
+            yield document.problem(at, message)
     patch = document.get((*loc, "podSpecPatch"))
     if isinstance(patch, str):
         yield from _check_patch(known, (*loc, "podSpecPatch"), patch)
@@ -102,6 +107,10 @@ def _is_duration(text: str) -> bool:
     except ControllerError:
         return False
     return True
+
+
+def _is_go_duration(text: str) -> bool:
+    return _is_duration(text) and not text.isdigit()
 
 
 def _check_patch(known: Outline, at: Loc, source: str) -> Iterator[Problem]:

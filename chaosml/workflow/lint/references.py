@@ -14,7 +14,7 @@ from typing import Any
 from chaosml.document import Loc, nearest
 from chaosml.errors import Problem
 from chaosml.workflow.expression import ExpressionError, Flavour, parse
-from chaosml.workflow.lint.outline import Outline, texts, vertices_of
+from chaosml.workflow.lint.outline import Outline, hooks_of, texts, vertices_of
 from chaosml.workflow.lint.structure import dependencies_of
 from chaosml.workflow.model import Step, Task, Template
 from chaosml.workflow.substitution import UnresolvedReference, references
@@ -42,10 +42,12 @@ class _Scope:
     names: frozenset[str]
     explain: Callable[[str], str | None] = field(default=lambda name: None)
     """Says why a variable does not exist here, where more is known than that."""
+    has_item: bool = False
+    """Whether there is an `item`, of which nobody knows the keys."""
 
     def complaint(self, name: str, *, whole_maps: bool) -> str | None:
         """Return what is wrong with a reference; None where it exists."""
-        if name in self.names:
+        if name in self.names or (self.has_item and name.partition(".")[0] == "item"):
             return None
         if whole_maps and any(known.startswith(f"{name}.") for known in self.names):
             return None
@@ -57,7 +59,10 @@ class _Scope:
         return f"unknown variable; {advice}"
 
     def plus(self, names: Iterable[str]) -> _Scope:
-        return _Scope(self.names | frozenset(names), self.explain)
+        return _Scope(self.names | frozenset(names), self.explain, self.has_item)
+
+    def with_item(self) -> _Scope:
+        return _Scope(self.names, self.explain, has_item=True)
 
 
 def check_references(known: Outline) -> Iterator[Problem]:
@@ -86,11 +91,11 @@ def _workflow_names(known: Outline) -> Iterator[str]:
 def _explain_workflow(known: Outline) -> Callable[[str], str | None]:
     def explain(name: str) -> str | None:
         if name in _EXIT:
-            return "only an exit handler (spec.onExit) can name it"
+            return "only an exit handler (spec.onExit) or a hook of the workflow can name it"
         if name in _RETRY:
             return "it exists only where there is a retryStrategy"
         if name == "item" or name.startswith("item."):
-            return "loops are not supported by the embedded substrate"
+            return "only the arguments and `when` of a task or step with a loop have items"
         if name.startswith("workflow.outputs."):
             return "globalName is not supported by the embedded substrate"
         if name.startswith("workflow.parameters."):
@@ -120,12 +125,18 @@ def _check_spec(known: Outline, shared: _Scope) -> Iterator[Problem]:
             scope = shared.plus(_RETRY)
         elif key in ("podSpecPatch", "podMetadata"):
             scope = shared.plus((*_RETRY, "pod.name", "node.name"))
+        elif key == "hooks":
+            scope = shared.plus(_EXIT)
         elif key == "arguments":
             own = (name for name in shared.names if not name.startswith("workflow.parameters"))
             scope = _Scope(frozenset(own), shared.explain)
         yield from _check_texts(known, ("spec", key), value, scope)
     for place in _SHARED_RETRIES:
         yield from _check_retry_expression(known, place)
+    for at, hook in known.hooks():
+        if hook.expression:
+            source = _TAG.sub("0", hook.expression)
+            yield from _check_expression(known, (*at, "expression"), source, shared.plus(_EXIT))
 
 
 def _check_template(
@@ -181,10 +192,37 @@ def _check_vertices(
     for at, vertex in vertices.items():
         inner = _vertex_scope(known, template, scope, by_name, before[vertex.name], vertex.name)
         raw: Any = known.document.get(at)
-        for key in ("arguments", "when"):
+        for key in ("withItems", "withParam", "withSequence"):
             yield from _check_texts(known, (*at, key), raw.get(key), inner)
+        for key in ("arguments", "when"):
+            scope_of_key = inner.with_item() if vertex.loops else inner
+            yield from _check_texts(known, (*at, key), raw.get(key), scope_of_key)
         if vertex.when is not None:
             yield from _check_condition(known, (*at, "when"), vertex.when)
+        prefix = f"{'tasks' if template.dag is not None else 'steps'}.{vertex.name}"
+        called = known.template(vertex.template)
+        given = called.outputs.parameters if called is not None else ()
+        own = [f"{prefix}.status", *(f"{prefix}.outputs.parameters.{one.name}" for one in given)]
+        yield from _check_hooks(known, at, vertex, _hook_scope(inner, prefix, own))
+
+
+def _hook_scope(around: _Scope, prefix: str, own: Iterable[str]) -> _Scope:
+    def explain(name: str) -> str | None:
+        if name.startswith(f"{prefix}."):
+            return "a hook sees of its own vertex only the status and the output parameters"
+        return around.explain(name)
+
+    return _Scope(around.names | frozenset(own), explain)
+
+
+def _check_hooks(known: Outline, at: Loc, vertex: Task | Step, scope: _Scope) -> Iterator[Problem]:
+    """Check the hooks of a task or step, which see the status and outputs of the vertex itself."""
+    for place, _, hook in hooks_of(at, vertex):
+        yield from _check_texts(known, place, known.document.get(place), scope)
+        if hook.expression:
+            # A tag stands for text that is put in before; `0` is right as a number and in quotes.
+            source = _TAG.sub("0", hook.expression)
+            yield from _check_expression(known, (*place, "expression"), source, scope)
 
 
 def _visible(template: Template) -> Mapping[str, frozenset[str]]:
@@ -223,7 +261,8 @@ def _vertex_scope(
     prefix = "tasks" if template.dag is not None else "steps"
     names = set(scope.names)
     for name in visible & by_name.keys():
-        names |= {f"{prefix}.{name}.{key}" for key in _names_of_vertex(known, by_name[name])}
+        seen = _names_of_vertex(known, by_name[name], whole=own is None and prefix == "tasks")
+        names |= {f"{prefix}.{name}.{key}" for key in seen}
 
     def explain(name: str) -> str | None:
         head, _, rest = name.partition(".")
@@ -236,8 +275,12 @@ def _vertex_scope(
     return _Scope(frozenset(names), explain)
 
 
-def _names_of_vertex(known: Outline, vertex: Task | Step) -> Iterator[str]:
-    yield from _OF_VERTEX
+def _names_of_vertex(known: Outline, vertex: Task | Step, *, whole: bool) -> Iterator[str]:
+    """Yield what can be named of a vertex; of a loop others see only what its items gave."""
+    if whole or not vertex.loops:
+        yield from _OF_VERTEX
+    if vertex.loops:
+        yield from ("outputs.parameters", "outputs.result")
     template = known.template(vertex.template)
     if template is None:
         return
@@ -271,6 +314,8 @@ def _explain_vertex(
         )
     if key == "outputs.result":
         return f'the template "{template.name}" is no container or script, so it has no result'
+    if by_name[other].loops and key in _OF_VERTEX:
+        return f'"{other}" has a loop; others see only what all its items gave: outputs'
     return f'"{other}" has no {key or "value of its own"}; it has {", ".join(_OF_VERTEX)}, outputs'
 
 

@@ -13,8 +13,10 @@ from typing import Any
 from chaosml.document import Loc, nearest
 from chaosml.errors import Problem
 from chaosml.workflow.expression import ExpressionError, Flavour, parse
-from chaosml.workflow.lint.outline import Outline, vertices_of
-from chaosml.workflow.model import Arguments, Dag, Task, Template
+from chaosml.workflow.lint.loops import check_loop
+from chaosml.workflow.lint.outline import Outline, hooks_of, vertices_of
+from chaosml.workflow.model import Arguments, Dag, Step, Task, Template
+from chaosml.workflow.names import own_name
 
 __all__ = ["check_structure", "dependencies_of"]
 
@@ -22,6 +24,7 @@ _NAME_MAX = 63
 _FIELD_NAME = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?")
 _FIELD_NAME_MAX = 128
 _PARAMETER_NAME = re.compile(r"[-a-zA-Z0-9_]+")
+_RESULT_OF_LOOP = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_-]*)\.(AnySucceeded|AllFailed)")
 _OBJECT_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 
 
@@ -37,6 +40,7 @@ def check_structure(known: Outline, given: Collection[str]) -> Iterator[Problem]
     yield from _check_template_names(known)
     for key in ("entrypoint", "onExit"):
         yield from _check_entry(known, key, given)
+    yield from _check_workflow_hooks(known, given)
     for loc, template in known.located():
         yield from _check_template(known, loc, template)
     yield from _check_recursion(known)
@@ -75,8 +79,18 @@ def _check_workflow_arguments(known: Outline, given: Collection[str]) -> Iterato
             yield known.document.problem((*at, index, "value"), message)
 
 
-def _check_names(known: Outline, at: Loc, names: Sequence[str], what: str) -> Iterator[Problem]:
-    """Check names of a list of objects: their form, and that each is there once."""
+def _check_names(
+    known: Outline,
+    at: Loc,
+    names: Sequence[str],
+    what: str,
+    keys: Sequence[str] | None = None,
+) -> Iterator[Problem]:
+    """Check names of a list of objects: their form, and that each is there once.
+
+    `keys` are what must be there once where that is more than the name.
+    """
+    keys = names if keys is None else keys
     is_parameter = "parameter" in what
     pattern = _PARAMETER_NAME if is_parameter else _FIELD_NAME
     characters = "letters, digits, `-` and `_`" if is_parameter else "letters, digits and `-`"
@@ -84,8 +98,8 @@ def _check_names(known: Outline, at: Loc, names: Sequence[str], what: str) -> It
         if not pattern.fullmatch(name) or len(name) > _FIELD_NAME_MAX:
             message = f'"{name}" is no name for a {what}: {characters}, at most {_FIELD_NAME_MAX}'
             yield known.document.problem((*at, index, "name"), message)
-        if name in names[:index]:
-            line, _ = known.document.mark((*at, names.index(name), "name"))
+        if keys[index] in keys[:index]:
+            line, _ = known.document.mark((*at, keys.index(keys[index]), "name"))
             message = f'the {what} "{name}" is given twice; the first is in line {line}'
             yield known.document.problem((*at, index, "name"), message)
 
@@ -93,12 +107,13 @@ def _check_names(known: Outline, at: Loc, names: Sequence[str], what: str) -> It
 def _check_template_names(known: Outline) -> Iterator[Problem]:
     raw: Any = known.document.get(("spec", "templates"))
     names = [
-        template["name"]
+        own_name(template["name"])
         for template in (raw if isinstance(raw, list) else [])
         if isinstance(template, dict) and isinstance(template.get("name"), str)
     ]
     if isinstance(raw, list) and len(names) == len(raw):
-        yield from _check_names(known, ("spec", "templates"), names, "template")
+        keys = [template["name"] for template in raw]
+        yield from _check_names(known, ("spec", "templates"), names, "template", keys)
 
 
 def _check_entry(known: Outline, key: str, given: Collection[str]) -> Iterator[Problem]:
@@ -152,14 +167,46 @@ def _check_template(known: Outline, loc: Loc, template: Template) -> Iterator[Pr
         yield from _check_dag(known, (*loc, "dag"), template.dag)
     if template.steps is not None:
         yield from _check_steps(known, (*loc, "steps"), template)
+    if template.main is not None:
+        for key in ("parallelism", "failFast"):
+            if known.document.get((*loc, key)) is not None:
+                message = f"{key}: Argo takes it only for dag and steps"
+                yield known.document.problem((*loc, key), message, key=True)
     for at, vertex in vertices_of(loc, template):
-        yield from _check_vertex(known, at, vertex.name, vertex.template, vertex.arguments)
+        yield from _check_call(known, at, vertex.name, vertex.template, vertex.arguments)
+        yield from check_loop(known, at, vertex)
+        for place, name, hook in hooks_of(at, vertex):
+            called = f"{vertex.name}.hooks.{name}"
+            yield from _check_call(known, place, called, hook.template, hook.arguments)
+            if not hook.expression and name != "exit":
+                message = f'the hook "{name}" needs an expression; only `exit` goes without one'
+                yield known.document.problem(place, message, key=True)
 
 
-def _check_vertex(
+def _check_workflow_hooks(known: Outline, given: Collection[str]) -> Iterator[Problem]:
+    """Check the hooks of the workflow itself, of which `exit` gets the workflow's arguments."""
+    for at, hook in known.hooks():
+        name = str(at[-1])
+        if name != "exit" or hook.arguments.parameters or known.arguments is None:
+            yield from _check_call(known, at, f"hooks.{name}", hook.template, hook.arguments)
+        else:
+            passed = [one.name for one in known.arguments.parameters]
+            yield from _check_template_of(known, at, "hooks.exit", hook.template, [*passed, *given])
+        if name == "exit" and hook.expression:
+            message = "Argo does not look at the expression of the workflow's exit hook; remove it"
+            yield known.document.problem((*at, "expression"), message, key=True)
+        elif name != "exit" and not hook.expression:
+            message = f'the hook "{name}" needs an expression; only `exit` goes without one'
+            yield known.document.problem(at, message, key=True)
+    if known.names_template(("spec", "onExit")) and known.document.get(("spec", "hooks", "exit")):
+        message = "onExit and hooks.exit are the same; Argo takes onExit; remove one"
+        yield known.document.problem(("spec", "hooks", "exit"), message, key=True)
+
+
+def _check_call(
     known: Outline, at: Loc, name: str, template_name: str, arguments: Arguments
 ) -> Iterator[Problem]:
-    """Check that a task or step names a template and passes what it needs."""
+    """Check that a task, step or hook names a template and passes what it needs."""
     parameters = arguments.parameters
     passed = [parameter.name for parameter in parameters]
     place = (*at, "arguments", "parameters")
@@ -168,6 +215,12 @@ def _check_vertex(
         if parameter.value is None:
             message = f'the parameter "{parameter.name}" is passed without a value'
             yield known.document.problem((*place, index), message)
+    yield from _check_template_of(known, at, name, template_name, passed)
+
+
+def _check_template_of(
+    known: Outline, at: Loc, name: str, template_name: str, passed: Sequence[str]
+) -> Iterator[Problem]:
     if template_name not in known.names:
         message = f'"{name}": {_no_template(known, template_name)}'
         yield known.document.problem((*at, "template"), message)
@@ -214,7 +267,11 @@ def _check_dag(known: Outline, at: Loc, dag: Dag) -> Iterator[Problem]:
         if uses_depends and task.name[:1].isdigit():
             message = f'"{task.name}" begins with a digit, which Argo refuses in a dag with depends'
             yield known.document.problem((*place, "name"), message)
-        yield from _check_dependencies(known, place, task, names)
+        if uses_depends and (task.continue_on.failed or task.continue_on.error):
+            message = f'"{task.name}": Argo takes no continueOn in a dag with depends'
+            yield known.document.problem((*place, "continueOn"), message, key=True)
+        loops = {one.name for one in dag.tasks if one.loops}
+        yield from _check_dependencies(known, place, task, names, loops)
     for target in (dag.target or "").split():
         if "{{" not in target and target not in names:
             yield known.document.problem((*at, "target"), _no_task(target, names))
@@ -228,7 +285,7 @@ def _no_task(name: str, names: Sequence[str]) -> str:
 
 
 def _check_dependencies(
-    known: Outline, place: Loc, task: Task, names: Sequence[str]
+    known: Outline, place: Loc, task: Task, names: Sequence[str], loops: Collection[str]
 ) -> Iterator[Problem]:
     for index, dependency in enumerate(task.dependencies):
         if dependency not in names:
@@ -246,6 +303,10 @@ def _check_dependencies(
     for name in expression.references:
         if name not in names:
             yield known.document.problem(at, _no_task(name, names))
+    for name, result in _RESULT_OF_LOOP.findall(task.depends):
+        if name in names and name not in loops:
+            message = f'{name}.{result}: only a task with a loop has this result; "{name}" has none'
+            yield known.document.problem(at, message)
 
 
 def dependencies_of(task: Task) -> tuple[str, ...]:
@@ -271,7 +332,10 @@ def _check_recursion(known: Outline) -> Iterator[Problem]:
     """Refuse templates that contain themselves without a `when` that could end it."""
     edges = {
         template.name: tuple(
-            vertex.template for _, vertex in vertices_of((), template) if vertex.when is None
+            name
+            for _, vertex in vertices_of((), template)
+            if vertex.when is None
+            for name in (vertex.template, *_unconditional_hooks(vertex))
         )
         for template in known.templates.values()
     }
@@ -281,6 +345,10 @@ def _check_recursion(known: Outline) -> Iterator[Problem]:
         path = " → ".join(cycle)
         message = f"templates contain one another without an end: {path}; add a `when`"
         yield known.document.problem(at, message)
+
+
+def _unconditional_hooks(vertex: Task | Step) -> list[str]:
+    return [hook.template for hook in vertex.hooks.values() if not hook.expression]
 
 
 def _find_cycle(edges: Mapping[str, Sequence[str]]) -> list[str] | None:

@@ -28,6 +28,15 @@ def test_only_the_host_name_can_be_selected(selector, node):
     assert Nodes(2).place(selector) == node
 
 
+def test_a_pod_gets_none_of_the_nodes_that_it_avoids():
+    nodes = Nodes(2)
+    assert [nodes.place({}, ("node-1",)) for _ in range(2)] == ["node-2", "node-2"]
+    assert nodes.place({}, ("node-1", "node-2")) is None
+    assert nodes.explain({}, ("node-1", "node-2")) == (
+        "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector."
+    )
+
+
 def test_the_scheduler_says_why_no_node_takes_a_pod():
     nodes = Nodes(3)
     nodes.cordon("node-1")

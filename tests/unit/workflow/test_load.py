@@ -147,7 +147,7 @@ def test_a_float_backoff_factor_is_refused_as_argo_refuses_it(tmp_path):
         ('{limit: 1, backoff: {duration: "5", cap: §1d}}', '"1d" is no duration'),
         ("{limit: 1, backoff: {duration: §5}}", '5 is not text; quote it: "5"'),
         ("{§maxRetries: 3}", "Argo has no such field; use limit"),
-        ("{limit: 1, §affinity: {nodeAntiAffinity: {}}}", "not supported by the embedded"),
+        ("{limit: 1, affinity: {§podAffinity: {}}}", 'unknown key "podAffinity"'),
         ("{expression: §'lastRetry.exitcode == \"1\"'}", 'did you mean "lastRetry.exitCode"?'),
         ("{expression: §'asInt(lastRetry.exitCode ='}", "(character "),
         ("{expression: §'exec(1)'}", "the function exec is not supported"),
@@ -162,14 +162,10 @@ def test_a_wrong_retry_strategy_is_refused_where_it_is_wrong(tmp_path, strategy,
 @pytest.mark.parametrize(
     ("key", "value", "says"),
     [
-        ("timeout", "3s", "use activeDeadlineSeconds"),
-        ("parallelism", "2", "pods would be held back"),
-        ("memoize", "{}", "a memoized step would not execute"),
         ("sidecars", "[]", "start the process inside the step"),
         ("initContainers", "[]", "do it at the start"),
         ("synchronization", "{}", ""),
         ("daemon", "true", ""),
-        ("failFast", "true", "only `dag.failFast` is accepted"),
         ("suspend", "{}", ""),
         ("resource", "{}", ""),
         ("http", "{}", ""),
@@ -185,13 +181,7 @@ def test_what_argo_knows_and_embedded_does_not_is_refused_by_name(tmp_path, key,
     assert says in message
 
 
-@pytest.mark.parametrize(
-    "field",
-    [
-        *("withItems: [1]", "withParam: x", "withSequence: {}", "hooks: {}", "onExit: pod"),
-        *("continueOn: {}", "inline: {}", "templateRef: {}"),
-    ],
-)
+@pytest.mark.parametrize("field", ["onExit: pod", "inline: {}"])
 def test_unsupported_fields_of_tasks_are_refused_by_name(tmp_path, field):
     (message,) = _refuse_tasks(tmp_path, f"name: a, template: pod, §{field}")
     assert f"'{field.partition(':')[0]}' is not supported by the embedded substrate" in message
@@ -293,7 +283,7 @@ def test_depends_and_dependencies_do_not_mix_and_digits_do_not_lead(tmp_path):
     assert "not both" in messages[1]
 
 
-@pytest.mark.parametrize("depends", ["a &&", "a.Suceeded", "a b", "a.AnySucceeded"])
+@pytest.mark.parametrize("depends", ["a &&", "a.Suceeded", "a b"])
 def test_a_depends_that_cannot_be_parsed_is_refused(tmp_path, depends):
     (message,) = _refuse_tasks(
         tmp_path, "name: a, template: pod", f'name: b, template: pod, depends: §"{depends}"'
@@ -413,7 +403,7 @@ def test_a_given_parameter_that_is_not_declared_is_refused(tmp_path):
         ("{{workflow.nam}}", 'unknown variable; did you mean "workflow.name"?'),
         ("{{workflow.status}}", "only an exit handler"),
         ("{{retries}}", "only where there is a retryStrategy"),
-        ("{{item}}", "loops are not supported"),
+        ("{{item}}", "only the arguments and `when` of a task or step with a loop"),
         ("{{tasks.a.outputs.result}}", "pass it as an input parameter"),
         ("{{inputs.artifacts.a.path}}", "artifacts are not supported"),
         ("{{=inputs.parameters.step}}", 'no input parameter "step"'),
@@ -719,10 +709,10 @@ def test_all_problems_of_a_file_come_at_once(tmp_path):
             dag:
               tasks:
                 - {name: a, template: §pood}
-                - {name: b, template: pod, dependencies: [§x], §withItems: [1]}
+                - {name: b, template: pod, dependencies: [§x], §inline: {}}
           - name: pod
             retryStrategy: {retryPolicy: §Sometimes}
-            §timeout: 3s
+            §sidecars: []
             container: {image: x, command: [work], args: [§"{{inputs.parameters.n}}"]}
         """,
     )
@@ -829,3 +819,132 @@ def test_no_table_of_fields_contradicts_the_models():
         ignored = set(fields.WITHOUT_EFFECT.get(item.kind_of_object, {}))
         assert not refused & ignored
         assert not own & (refused | ignored), item
+
+
+@pytest.mark.parametrize(
+    ("task", "says"),
+    [
+        ("withItems: [1], §withParam: '[]'", "has withItems and withParam"),
+        ("withParam: §hello", "is no JSON list"),
+        ("§withSequence: {start: 1}", "give one of count and end"),
+        ("withSequence: {count: §many}", "no whole number"),
+        ("withSequence: {count: 2, format: §'%s'}", "exactly one of %d"),
+        ("withItems: [§null]", "found null"),
+        ("withParam: §'{{item}}'", "only the arguments and `when`"),
+        ("hooks: {§soon: {template: pod}}", "needs an expression"),
+        ("hooks: {exit: {template: §pood}}", 'did you mean "pod"?'),
+        ("hooks: {x: {template: pod, expression: §'tasks.b.status == 1'}}", 'called "b"'),
+        (
+            "hooks: {exit: {template: pod, arguments: {parameters: "
+            "[{name: x, value: §'{{item}}'}]}}}",
+            "only the arguments and `when`",
+        ),
+    ],
+)
+def test_a_wrong_loop_or_hook_is_refused_where_it_is_wrong(tmp_path, task, says):
+    (message,) = _refuse_tasks(tmp_path, f"name: a, template: pod, {task}")
+    assert says in message
+
+
+def test_results_of_loops_are_for_loops_and_continue_on_is_not_for_depends(tmp_path):
+    messages = _refuse_tasks(
+        tmp_path,
+        "name: a, template: pod, §continueOn: {failed: true}",
+        "name: b, template: pod, depends: §a.AnySucceeded",
+        "name: c, template: pod, withItems: [1], depends: a",
+        "name: d, template: pod, depends: c.AllFailed",
+    )
+    assert "no continueOn in a dag with depends" in messages[0]
+    assert "only a task with a loop has this result" in messages[1]
+
+
+def test_others_see_of_a_loop_only_what_it_gave(tmp_path):
+    (message,) = _refuse_tasks(
+        tmp_path,
+        "name: a, template: pod, withItems: [{k: 1}], arguments: {parameters: "
+        "[{name: x, value: '{{item.k}}'}]}",
+        "name: b, template: pod, dependencies: [a], when: §'{{tasks.a.status}} == x'",
+        "name: c, template: pod, dependencies: [a], withParam: '{{tasks.a.outputs.result}}'",
+    )
+    assert "others see only what all its items gave" in message
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("parallelism: 2", "only for dag and steps"),
+        ("failFast: true", "only for dag and steps"),
+    ],
+)
+def test_limits_are_for_dags_and_steps(tmp_path, key, says):
+    (message,) = _refuse_template(tmp_path, f"§{key}\n{_POD}")
+    assert says in message
+
+
+def test_a_timeout_is_a_go_duration(tmp_path):
+    (message,) = _refuse_template(tmp_path, f"timeout: §'30'\n{_POD}")
+    assert message == 'timeout: "30" is no Go duration such as 30s or 1m30s'
+    (message,) = _refuse_template(
+        tmp_path, f"memoize: {{key: k, maxAge: §1d, cache: {{configMap: {{name: c}}}}}}\n{_POD}"
+    )
+    assert message.startswith('maxAge: "1d"')
+
+
+def test_hooks_of_the_workflow_are_checked_as_its_exit_handler_is(tmp_path):
+    spec = """
+        entrypoint: main
+        onExit: main
+        hooks:
+          §exit: {template: main, §expression: "true"}
+          §begin: {template: main}
+          end: {template: §mian, expression: §"workflow.stat == 'x'"}
+        templates:
+          - name: main
+            container: {image: x, command: [work]}
+        """
+    messages = _refuse(tmp_path, spec)
+    assert "onExit and hooks.exit are the same" in messages[0]
+    assert "does not look at the expression" in messages[1]
+    assert "needs an expression" in messages[2]
+    assert 'did you mean "main"?' in messages[3]
+    assert 'did you mean "workflow.status"?' in messages[4]
+
+
+def test_hooks_have_names_of_their_own_among_the_pods(tmp_path):
+    loaded = _accept(
+        tmp_path,
+        """
+        entrypoint: main
+        hooks: {exit: {template: bye}}
+        templates:
+          - name: main
+            dag:
+              tasks:
+                - name: a
+                  template: pod
+                  hooks:
+                    exit: {template: pod, arguments: {parameters: [
+                      {name: s, value: "{{tasks.a.status}} {{tasks.a.outputs.parameters.o}}"}]}}
+                    failed: {template: bye, expression: "tasks['a'].status == 'Failed'"}
+          - name: pod
+            retryStrategy: {retryPolicy: Always}
+            outputs: {parameters: [{name: o, valueFrom: {path: /o}}]}
+            container: {image: x, command: [work]}
+          - name: bye
+            container: {image: x, command: [work]}
+        """,
+    )
+    outline = examine(tmp_path / "wf.yaml").outline
+    assert outline.pod_tasks() == {"a", "a.onExit", "a.hooks.failed", "bye"}
+    assert outline.has_file_outputs("a.onExit")
+    assert not outline.has_file_outputs("a.hooks.failed")
+    assert loaded.retry_policies()["a.onExit"] == "Always"
+
+
+def test_a_hook_sees_of_its_task_the_status_and_the_output_parameters(tmp_path):
+    (message,) = _refuse_tasks(
+        tmp_path,
+        "name: a, template: pod, hooks: {exit: {template: pod, arguments: {parameters: "
+        "[{name: x, value: §'{{tasks.a.outputs.result}}'}]}}}",
+    )
+    assert "sees of its own vertex only the status and the output parameters" in message

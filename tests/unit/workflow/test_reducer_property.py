@@ -48,6 +48,40 @@ templates:
   container: {image: i, command: [c, "{{workflow.status}}"]}
 """
 
+LOOPS = """
+entrypoint: main
+parallelism: 3
+hooks:
+  exit: {template: out}
+  failed: {template: out, expression: "workflow.status == 'Failed'"}
+templates:
+- name: main
+  parallelism: 2
+  dag:
+    tasks:
+    - {name: a, template: always, withItems: [1, {k: v}, x], hooks: {exit: {template: out}}}
+    - {name: b, template: group, depends: a.AnySucceeded}
+    - {name: c, template: out, depends: "a.AllFailed || b.Failed"}
+    - {name: d, template: out, depends: a,
+       withParam: "{{tasks.a.outputs.parameters.o}}", hooks:
+         {running: {template: out, expression: "tasks.d.status == 'Running'"}}}
+- name: group
+  failFast: true
+  steps:
+  - [{name: one, template: out, withSequence: {count: 2}, continueOn: {failed: true}},
+     {name: two, template: always, hooks: {exit: {template: out}}}]
+  - [{name: three, template: out}]
+- name: out
+  timeout: 100s
+  outputs: {parameters: [{name: o, valueFrom: {path: /o, default: none}}]}
+  container: {image: i, command: [c]}
+- name: always
+  memoize: {key: k, cache: {configMap: {name: m}}}
+  retryStrategy: {limit: 1, retryPolicy: Always, affinity: {nodeAntiAffinity: {}}}
+  outputs: {parameters: [{name: o, valueFrom: {path: /o, default: none}}]}
+  container: {image: i, command: [c, "{{retries}}"]}
+"""
+
 MOVES = (
     *("pending", "running", "success", "success", "no output", "failure", "killed"),
     *("vanished", "graceless", "tick", "alarm", "stop", "terminate"),
@@ -92,10 +126,23 @@ def test_every_workflow_ends_whatever_is_observed(sequence, template):
     assert run.state.is_finished
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=100)
 @given(moves)
-def test_the_status_stays_sound_and_old_states_stay_as_they_were(sequence):
-    run = Run(WORKFLOW.replace("POLICY", "always"))
+def test_loops_hooks_and_limits_end_whatever_is_observed(sequence):
+    run = Run(LOOPS)
+    for kind, choice in sequence:
+        move(run, kind, choice)
+        active = [v for v in run.state.vertices.values() if v.type == "Pod" and v.pod]
+        assert sum(v.phase in ("Pending", "Running") for v in active) <= 3
+    for _ in range(60):
+        move(run, "success", 0)
+    assert run.finished is not None
+
+
+@settings(deadline=None, max_examples=50)
+@given(moves, st.sampled_from((WORKFLOW.replace("POLICY", "always"), LOOPS)))
+def test_the_status_stays_sound_and_old_states_stay_as_they_were(sequence, spec):
+    run = Run(spec)
     for kind, choice in sequence:
         before, kept = run.state, copy.deepcopy(run.state.vertices)
         move(run, kind, choice)
