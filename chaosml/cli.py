@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chaosml.cluster import commands
 from chaosml.errors import ChaosmlError, HarnessError, ScenarioError, UsageError
 
 if TYPE_CHECKING:
@@ -123,9 +124,6 @@ def main(arguments: list[str] | None = None) -> int:
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 0
     return 0
-
-
-# --- verbs --------------------------------------------------------------------------------
 
 
 @_app.callback(invoke_without_command=True)
@@ -290,9 +288,6 @@ def _version() -> None:
     _leave(_attempt(_show_version))
 
 
-# --- between the verbs and the rest -------------------------------------------------------
-
-
 def _show_version() -> int:
     import importlib.metadata
 
@@ -415,3 +410,6 @@ def _say(message: str) -> None:
     with contextlib.suppress(OSError):
         sys.stderr.write(f"{message}\n")
         sys.stderr.flush()
+
+
+commands.mount(_app, commands.Terminal(_attempt, _emit, _say))

@@ -88,9 +88,6 @@ class _Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_f
     """What an event states; the subclass is the kind."""
 
 
-# --- the history itself -------------------------------------------------------------------
-
-
 class SourceOpened(_Fact, frozen=True, kw_only=True, tag="source-opened"):
     """Subject `source/NAME`: from here on the source may emit."""
 
@@ -153,9 +150,6 @@ class ExecutionEnded(_Fact, frozen=True, kw_only=True, tag="execution-ended"):
     detail: str = ""
 
 
-# --- Argo ---------------------------------------------------------------------------------
-
-
 class TaskPhase(_Fact, frozen=True, kw_only=True, tag="task-phase"):
     """Subject `task/TASK`: a vertex of the workflow changed its phase or message."""
 
@@ -182,9 +176,6 @@ class WorkflowPhase(_Fact, frozen=True, kw_only=True, tag="workflow-phase"):
 
     phase: str
     message: str = ""
-
-
-# --- pods and nodes -----------------------------------------------------------------------
 
 
 class PodCreated(_Fact, frozen=True, kw_only=True, tag="pod-created"):
@@ -254,9 +245,6 @@ class NodeChanged(_Fact, frozen=True, kw_only=True, tag="node-changed"):
     node: str
     state: str
     by: str
-
-
-# --- what a probe says --------------------------------------------------------------------
 
 
 class _Claim(_Fact, frozen=True, kw_only=True):
@@ -338,9 +326,6 @@ class ClaimUnreadable(_Fact, frozen=True, kw_only=True, tag="unreadable"):
     why: str
 
 
-# --- services -----------------------------------------------------------------------------
-
-
 class Request(_Fact, frozen=True, kw_only=True, tag="request"):
     """A request at the gate; its interval runs from the first byte in to the answer out."""
 
@@ -418,9 +403,6 @@ class NoticeWithdrawn(_Fact, frozen=True, kw_only=True, tag="notice-withdrawn"):
     notice: str
 
 
-# --- faults -------------------------------------------------------------------------------
-
-
 class InjectionArmed(_Fact, frozen=True, kw_only=True, tag="injection-armed"):
     """Subject `injection/ID`: what is planned, where and under which view."""
 
@@ -484,9 +466,6 @@ class HealDone(_Fact, frozen=True, kw_only=True, tag="heal-done"):
     injection: str
     action: str
     target: str
-
-
-# --- the audit at the end -----------------------------------------------------------------
 
 
 class ArtifactObserved(_Fact, frozen=True, kw_only=True, tag="artifact-observed"):

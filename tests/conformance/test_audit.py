@@ -335,8 +335,6 @@ def test_proxies_and_profiles_of_the_user_are_not_used(store, client, bucket, mo
     assert check_empty(store, bucket) == 1
 
 
-# --- stores that misbehave ----------------------------------------------------------------
-
 _LISTING = b"""<?xml version="1.0"?><ListBucketResult>
 <Contents><Key>datasets/a</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>
 <ETag>"e"</ETag><Size>4</Size></Contents></ListBucketResult>"""

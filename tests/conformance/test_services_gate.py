@@ -41,9 +41,6 @@ def put_plainly(world, key, body, **headers):
     )
 
 
-# --- passing and recording ----------------------------------------------------------------
-
-
 @pytest.mark.parametrize("body", [b"", b"small", LARGE], ids=["empty", "small", "large"])
 def test_an_object_passes_both_ways_and_is_recorded_with_version_and_digest(world, body):
     version = put(world, "a/b c+ü.bin", body)["VersionId"]
@@ -193,9 +190,6 @@ def test_several_objects_are_deleted_in_one_request(world):
     assert world.requests()[2].operation == "DeleteObjects"
 
 
-# --- bodies in S3's own chunks ------------------------------------------------------------
-
-
 def in_chunks(body, trailer=b""):
     pieces = [body[at : at + 65536] for at in range(0, len(body), 65536)]
     return b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in pieces) + b"0\r\n" + trailer + b"\r\n"
@@ -247,8 +241,6 @@ def test_a_chunked_body_of_another_length_than_stated_is_refused(world):
     assert (status, b"IncompleteBody" in document) == (400, True)
     assert world.stored("k") == []
 
-
-# --- what S3 refuses and the embedded store would not -------------------------------------
 
 WRONG = {
     "Content-MD5": base64_of(hashlib.md5(b"another", usedforsecurity=False).digest()),
@@ -312,9 +304,6 @@ def test_without_an_execution_nothing_is_stored_unrecorded(world):
     with pytest.raises(ClientError, match="No execution is going on"):
         put(world, "k", b"x")
     assert world.stored("k") == []
-
-
-# --- clients that leave -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("length", [1000, len(LARGE)], ids=["small", "large"])

@@ -75,9 +75,6 @@ def assert_none(found):
     assert not found, "\n" + "\n".join(lines)
 
 
-# --- size and words -----------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("folder", ["benchmarks", "chaosml", "tests"])
 def test_every_module_says_first_what_lives_in_it(folder):
     silent = [
@@ -159,9 +156,6 @@ def test_no_file_knows_the_machine_or_the_package_index_it_was_written_with():
         if machine.search(line)
     ]
     assert_none(found)
-
-
-# --- time and errors ----------------------------------------------------------------------
 
 
 def _clock_reads(module):
@@ -262,9 +256,6 @@ def test_every_error_of_ours_is_one_that_the_command_line_shows_without_a_traceb
     assert_none(strays)
 
 
-# --- what is public -----------------------------------------------------------------------
-
-
 def _public_names(tree):
     """Return the names that a module itself defines without an underscore."""
     names = set()
@@ -303,8 +294,6 @@ def test_every_listed_name_exists_once_and_in_order(loaded):
             wrong[name] = missing or listed
     assert_none(wrong)
 
-
-# --- imports ------------------------------------------------------------------------------
 
 HEAVY = {"aiohttp", "asyncio", "boto3", "botocore", "flask", "moto", "numpy", "pydantic", "yaml"}
 

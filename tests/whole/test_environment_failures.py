@@ -44,9 +44,6 @@ def _assert_judged_without_a_pass(ended: Ended) -> None:
     assert json.loads(again.out)["status"] != "PASS"
 
 
-# --- the pipeline -----------------------------------------------------------------------------
-
-
 def test_a_trainer_that_hangs_at_its_start_is_unknown_at_the_deadline(tmp_path: pathlib.Path):
     ended = commands.run(TRAINER, tmp_path, *_habit("hang"), "--deadline", "4s", *_QUICK_RECOVERY)
     assert ended.code == 3, ended.err
@@ -88,9 +85,6 @@ def test_a_command_that_does_not_exist_fails_as_under_argo(tmp_path: pathlib.Pat
     (control,) = ended.executions("control")
     assert control["phase"] == "Failed"
     assert commands.judge(ended.directory, tmp_path).out == ended.out
-
-
-# --- the machine ------------------------------------------------------------------------------
 
 
 def _limit_files(size_bytes: int) -> None:
@@ -171,9 +165,6 @@ def test_an_interpreter_that_is_not_there_is_a_problem_of_the_scenario(tmp_path:
     assert ended.code == 2
     ended.assert_one_message("nowhere/bin/python", "trainer.yaml:")
     assert list(tmp_path.iterdir()) == []
-
-
-# --- our own processes ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -55,9 +55,6 @@ def _outcomes(ended: Ended) -> dict[str | None, str]:
     return {commands.case_of(one): one["phase"] for one in ended.executions()}
 
 
-# --- spot.yaml: interruptible nodes and a pipeline that is made for them ----------------------
-
-
 def test_the_resilient_pipeline_survives_the_loss_of_its_nodes(spot: Ended):
     assert spot.code == 0, spot.err
     assert spot.verdict["status"] == "PASS"
@@ -120,7 +117,9 @@ def test_the_time_to_recover_is_the_sum_of_its_parts(spot: Ended):
     for trial in spot.executions():
         measures = trial["measures"]
         assert all(measures[part] >= 0 for part in _PARTS)
-        assert sum(measures[part] for part in _PARTS) == pytest.approx(measures["mttr_s"], abs=0.001)
+        assert sum(measures[part] for part in _PARTS) == pytest.approx(
+            measures["mttr_s"], abs=0.001
+        )
         assert 0 < measures["mttr_s"] < 30
 
 
@@ -176,9 +175,6 @@ def test_a_moved_run_directory_is_judged_the_same(spot: Ended, tmp_path: pathlib
     assert (again.code, again.out) == (0, spot.out)
 
 
-# --- spot-adhoc.yaml: the same nodes and a pipeline that is not made for them -----------------
-
-
 def test_the_adhoc_pipeline_fails_and_succeeds_undisturbed(adhoc: Ended):
     assert adhoc.code == 1, adhoc.err
     assert adhoc.verdict["status"] == "FAIL"
@@ -229,9 +225,6 @@ def test_every_failure_cites_events_and_says_what_to_change(adhoc: Ended):
         "duplicate-registration",
         "diverged-trajectory",
     }
-
-
-# --- pod-deletion.yaml: what each view of a deleted pod does to a pipeline --------------------
 
 
 def test_the_resilient_pipeline_survives_a_deletion_under_all_four_views(
@@ -291,9 +284,6 @@ def test_a_checkpoint_without_its_generator_is_caught_in_every_resumed_training(
     for verdict in ended.verdicts(cause="rng-not-restored"):
         assert verdict["measures"]["first_divergent_step"] > 60
         assert "rng" in verdict["message"]
-
-
-# --- an injection that came too late ----------------------------------------------------------
 
 
 @pytest.mark.parametrize(

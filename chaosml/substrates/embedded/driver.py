@@ -156,8 +156,6 @@ class Driver:
                 self._note_exit(pod, report)
         self._settle()
 
-    # --- faults ---
-
     def delete(
         self, uid: str, *, how: str, by: str, view: View, grace_s: float | None = None
     ) -> None:
@@ -223,8 +221,6 @@ class Driver:
         self._place_waiting()
         self._settle()
 
-    # --- the end ---
-
     def end(self) -> None:
         """Kill every pod; from now on the controller observes nothing."""
         self._ending = True
@@ -244,8 +240,6 @@ class Driver:
                 self.sources.end(source)
             else:
                 self.sources.lose(source, why_lost or "its pod did not end in time")
-
-    # --- pods ---
 
     def _note_start(self, pod: PodObject, report: Started) -> None:
         pod.running = True
@@ -325,8 +319,6 @@ class Driver:
         image_id = fingerprint(interpreter)
         self._say_pod(pod, pod.created(image_id, recorded))
 
-    # --- the controller ---
-
     def _observe(self, observation: Observation) -> None:
         self._observations.append(observation)
 
@@ -369,8 +361,6 @@ class Driver:
                 self._send(EndPod(uid=pod.uid, by=ARGO, grace_s=grace_s, by_kubelet=False))
             else:
                 self._lose_unplaced(pod)
-
-    # --- facts ---
 
     def _say_pod(
         self,

@@ -68,9 +68,6 @@ def npy(array):
     return file.getvalue()
 
 
-# --- npz ----------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("compress", [False, True])
 def test_an_npz_has_the_digests_that_the_probe_would_claim(compress):
     content = read(as_npz(STATE, compress=compress), "npz")
@@ -180,9 +177,6 @@ def test_bytes_after_an_array_are_refused():
     assert problem == "not an npz: a/b.npy goes on after its array"
 
 
-# --- safetensors --------------------------------------------------------------------------
-
-
 def test_safetensors_have_the_digest_of_the_same_arrays():
     weights = numpy.arange(6, dtype="<f4").reshape(2, 3)
     data = as_safetensors(
@@ -238,9 +232,6 @@ def test_what_contradicts_the_header_is_named(data, problem):
     assert problem in read(data, "safetensors").problem
 
 
-# --- json ---------------------------------------------------------------------------------
-
-
 def test_scalars_of_a_document_are_flattened_with_the_top_first():
     document = {"labels": {"run_id": "r1", "deep": {"x": None}}, "step": 20, "list": [True, 1.5]}
     content = read(json.dumps(document).encode(), "json")
@@ -290,9 +281,6 @@ def test_a_bad_document_says_why(data, problem):
     assert read(data, "json").problem.startswith(problem)
 
 
-# --- torch and bytes ----------------------------------------------------------------------
-
-
 def as_torch(root, storages, *, serialization=b"1"):
     return as_zip(
         [
@@ -326,8 +314,6 @@ def test_a_torn_torch_file_is_truncated_and_an_npz_is_none():
 def test_bytes_have_the_digest_of_the_bytes():
     assert read(b"anything", "bytes").digest == hashlib.sha256(b"anything").hexdigest()
 
-
-# --- hostile bytes ------------------------------------------------------------------------
 
 _SEEDS = {
     "npz": as_npz({"model/w": numpy.arange(9.0)}),

@@ -1,0 +1,281 @@
+"""The verbs `chaosml cluster up|status|down` and `chaosml doctor`.
+
+The command line hands in how it turns errors into exit codes and where it writes, so
+that these verbs behave as all others do.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import pathlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from chaosml.cluster.diagnosis import Check
+    from chaosml.cluster.inspection import ClusterStatus
+
+__all__ = ["Output", "Terminal", "mount"]
+
+_UNREADY = 4
+
+_CLUSTER_HELP = """Make, look at and remove the kind cluster of `chaosml run --on kind`.
+
+\b
+  chaosml cluster up        make it, or repair what is there; seconds if all is well
+  chaosml cluster status    what there is of it
+  chaosml cluster down      remove it
+
+Needs Docker and kind; `chaosml doctor` says what is missing.
+"""
+
+_UP_HELP = """Make the cluster ready for runs: nodes, images, Argo Workflows, a namespace.
+
+What is there already is kept, repaired where a node is stopped or Argo is down, and
+replaced where it was never finished or where an option asks for something else.
+
+\b
+  chaosml cluster up
+  chaosml cluster up --argo-version v3.7.18
+  chaosml cluster up --argo-env ARGO_POD_STATUS_CAPTURE_FINALIZER=true
+  chaosml cluster up --node-image mirror.example.com/kindest/node:v1.34.4
+"""
+
+_DOCTOR_HELP = """Say what is missing for runs on a cluster, and the command that gives it.
+
+Without --context it looks at this machine and the kind cluster; with it, at that
+cluster: Argo Workflows, the namespace's label, and your permissions for each fault,
+with the smallest Role that grants them. It changes nothing.
+
+\b
+  chaosml doctor
+  chaosml doctor --context staging --namespace ml-chaos
+  chaosml doctor --context staging --fault pod.delete --fault node.drain
+
+\b
+Exit codes: 0 nothing is missing, 4 something is.
+"""
+
+
+class Output(enum.StrEnum):
+    """Who reads the result."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+_Name = Annotated[str, typer.Option(help="Name of the kind cluster.")]
+_Namespace = Annotated[str, typer.Option(help="Where runs happen.")]
+_Output = Annotated[Output, typer.Option(help="json: the document alone, on stdout.")]
+_Config = Annotated[
+    pathlib.Path | None,
+    typer.Option(metavar="FILE", help="A kind configuration; default: kind-config.yaml."),
+]
+_NodeImage = Annotated[str | None, typer.Option(metavar="IMAGE", help="Image of the nodes.")]
+_ArgoVersion = Annotated[str | None, typer.Option(metavar="VERSION", help="Such as v4.0.5.")]
+_ArgoManifest = Annotated[
+    pathlib.Path | None, typer.Option(metavar="FILE", help="Instead of chaosml's own manifest.")
+]
+_ArgoController = Annotated[
+    str | None, typer.Option("--argo-controller-image", metavar="IMAGE", help="From a mirror.")
+]
+_ArgoExecutor = Annotated[
+    str | None, typer.Option("--argo-executor-image", metavar="IMAGE", help="From a mirror.")
+]
+_ArgoEnv = Annotated[
+    list[str] | None,
+    typer.Option("--argo-env", metavar="NAME=VALUE", help="Variable of Argo's controller."),
+]
+_Image = Annotated[
+    str | None,
+    typer.Option(metavar="IMAGE", help="chaosml's own image from a registry, instead of a build."),
+]
+_Toxiproxy = Annotated[
+    str | None, typer.Option("--toxiproxy-image", metavar="IMAGE", help="From a mirror.")
+]
+_Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
+_Context = Annotated[str | None, typer.Option(metavar="NAME", help="A context of your kubeconfig.")]
+_Fault = Annotated[
+    list[str] | None, typer.Option(metavar="KIND", help="Permissions of this fault; default: all.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """What the command line does with an action and with text."""
+
+    attempt: Callable[[Callable[[], int]], int]
+    """Does something and returns its exit code; errors become messages."""
+    emit: Callable[[str], None]
+    """Writes a result."""
+    say: Callable[[str], None]
+    """Writes a line for people."""
+
+
+def mount(app: typer.Typer, terminal: Terminal) -> None:
+    """Add the verbs to the command line."""
+    cluster = typer.Typer(
+        help=_CLUSTER_HELP, no_args_is_help=True, rich_markup_mode=None, add_completion=False
+    )
+    _add_up(cluster, terminal)
+    _add_status(cluster, terminal)
+    _add_down(cluster, terminal)
+    app.add_typer(cluster, name="cluster", short_help="The kind cluster of chaosml.")
+    _add_doctor(app, terminal)
+
+
+def _add_up(app: typer.Typer, terminal: Terminal) -> None:
+    @app.command("up", help=_UP_HELP, short_help="Make the cluster ready for runs.")
+    def up(
+        name: _Name = "chaosml",
+        namespace: _Namespace = "chaosml",
+        config: _Config = None,
+        node_image: _NodeImage = None,
+        argo_version: _ArgoVersion = None,
+        argo_manifest: _ArgoManifest = None,
+        argo_controller: _ArgoController = None,
+        argo_executor: _ArgoExecutor = None,
+        argo_env: _ArgoEnv = None,
+        image: _Image = None,
+        toxiproxy: _Toxiproxy = None,
+        quiet: _Quiet = False,
+        output: _Output = Output.TEXT,
+    ) -> None:
+        def make() -> int:
+            from chaosml.cluster.life import up
+            from chaosml.cluster.options import TOXIPROXY_IMAGE, ClusterOptions
+
+            options = ClusterOptions(
+                name=name,
+                namespace=namespace,
+                config=config,
+                node_image=node_image,
+                argo_version=argo_version,
+                argo_manifest=argo_manifest,
+                argo_controller_image=argo_controller,
+                argo_executor_image=argo_executor,
+                argo_environment=_pairs(argo_env),
+                image=image,
+                toxiproxy_image=toxiproxy or TOXIPROXY_IMAGE,
+            )
+            info = up(options, (lambda _: None) if quiet else terminal.say)
+            if output is Output.JSON:
+                terminal.emit(json.dumps(asdict(info), indent=2) + "\n")
+            else:
+                terminal.emit(
+                    f"cluster {info.name} is ready: {len(info.nodes)} nodes, Kubernetes "
+                    f"{info.kubernetes}, Argo Workflows {info.argo.version}\n"
+                    f"look at it:  kubectl --context {info.context} -n {info.namespace} get pods\n"
+                )
+            return 0
+
+        raise typer.Exit(terminal.attempt(make))
+
+
+def _pairs(items: list[str] | None) -> dict[str, str] | None:
+    from chaosml.errors import UsageError
+
+    if items is None:
+        return None
+    pairs = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        if not name or not equals:
+            raise UsageError(f"--argo-env {item}: is not NAME=VALUE")
+        pairs[name] = value
+    return pairs
+
+
+def _add_status(app: typer.Typer, terminal: Terminal) -> None:
+    @app.command("status", short_help="What there is of the cluster.")
+    def status(name: _Name = "chaosml", output: _Output = Output.TEXT) -> None:
+        """Say what there is of the cluster; exit code 0 if runs can use it as it is, else 4."""
+
+        def look() -> int:
+            from chaosml.cluster.life import status
+
+            found = status(name)
+            if output is Output.JSON:
+                document = {**asdict(found), "ready": found.ready}
+                terminal.emit(json.dumps(document, indent=2) + "\n")
+            else:
+                terminal.emit(_status_text(found))
+            return 0 if found.ready else _UNREADY
+
+        raise typer.Exit(terminal.attempt(look))
+
+
+def _status_text(found: ClusterStatus) -> str:
+    if not found.exists:
+        return f"there is no cluster {found.name}; make it with: chaosml cluster up\n"
+    lines = [f"cluster {found.name}, context {found.context}"]
+    lines += [
+        f"  {node.name:<32} {node.role:<14} {node.problem or 'ready'}" for node in found.nodes
+    ]
+    lines.append(f"  Kubernetes {found.kubernetes or 'does not answer'}")
+    if found.argo is not None:
+        argo = found.argo
+        finalizer = "on" if argo.finalizer else "off"
+        lines.append(f"  Argo Workflows {argo.version}, pod finalizer {finalizer}")
+    lines += [f"  problem: {problem}" for problem in found.problems]
+    if found.problems:
+        lines.append("  repair it with: chaosml cluster up")
+    return "\n".join(lines) + "\n"
+
+
+def _add_down(app: typer.Typer, terminal: Terminal) -> None:
+    @app.command("down", short_help="Remove the cluster.")
+    def down(
+        name: _Name = "chaosml",
+        namespace: _Namespace = "chaosml",
+        force: Annotated[
+            bool, typer.Option("--force", help="Although a run uses the cluster.")
+        ] = False,
+    ) -> None:
+        """Remove the cluster with everything in it; one that is not there is fine."""
+
+        def remove() -> int:
+            from chaosml.cluster.life import down
+
+            removed = down(name, namespace=namespace, force=force, tell=terminal.say)
+            terminal.emit(
+                f"cluster {name} is removed\n" if removed else f"there is no cluster {name}\n"
+            )
+            return 0
+
+        raise typer.Exit(terminal.attempt(remove))
+
+
+def _add_doctor(app: typer.Typer, terminal: Terminal) -> None:
+    @app.command("doctor", help=_DOCTOR_HELP, short_help="Say what is missing, and the remedy.")
+    def doctor(
+        context: _Context = None,
+        namespace: _Namespace = "chaosml",
+        fault: _Fault = None,
+        name: _Name = "chaosml",
+        output: _Output = Output.TEXT,
+    ) -> None:
+        def diagnose() -> int:
+            from chaosml.cluster.diagnosis import State, doctor
+
+            checks = doctor(context, namespace, fault, name)
+            if output is Output.JSON:
+                terminal.emit(json.dumps([asdict(check) for check in checks], indent=2) + "\n")
+            else:
+                terminal.emit("".join(_check_text(check) for check in checks))
+                # Flush with the margin, so that it can be copied as it is.
+                terminal.emit("".join(f"\n{check.document}" for check in checks if check.document))
+            return _UNREADY if any(check.state is State.MISSING for check in checks) else 0
+
+        raise typer.Exit(terminal.attempt(diagnose))
+
+
+def _check_text(check: Check) -> str:
+    text = f"{check.state.value:<8} {check.subject:<20} {check.found}\n"
+    if check.remedy:
+        text += f"{'':<29} → {check.remedy}\n"
+    return text
