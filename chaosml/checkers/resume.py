@@ -105,6 +105,10 @@ def _judge_control(control: Analysis) -> Verdict | None:
         return _fail_flaw(control, flaws[0])
     if lineage.gap is not None:
         return unknown(_NAME, _NAME, control.name, "lineage-unknown", lineage.gap)
+    final = timeline.final_phase
+    if final is None or final.fact.phase != "Succeeded":
+        words = "the workflow did not succeed, so nothing says what undisturbed is: see outcome"
+        return unknown(_NAME, _NAME, control.name, "no-final-state", words)
     return _verdict(
         control, Status.PASS, None, f"undisturbed: steps 1 to {lineage.last_step}, each once"
     )

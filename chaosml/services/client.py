@@ -163,7 +163,11 @@ class Services:
             ServiceError: they have, and what their log says last.
         """
         if not self.alive:
-            raise ServiceError(f"the services ended unasked{self._log_tail()}")
+            code = None if self._process is None else self._process.poll()
+            raise ServiceError(
+                f"the services ended unasked ({'still ending' if code is None else code}); "
+                f"were they killed?{self._log_tail()}"
+            )
 
     def call(self, order: Order, timeout_s: float = 10.0) -> Answer:
         """Give an order and wait for its answer.

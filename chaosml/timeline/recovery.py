@@ -85,7 +85,12 @@ class Outage:
             stop = clock if end is None else min(max(clock, _middle(end)), final)
             parts[name] = (stop - clock) / _NS_PER_S
             clock = stop
-        parts["catch_up_s"] = max(0.0, parts["catch_up_s"] - self.held.middle_s)
+        # A hold ends with its pod, before the death is seen: it lies in the first parts.
+        held_s = self.held.middle_s
+        for name in names:
+            taken_s = min(parts[name], held_s)
+            parts[name] -= taken_s
+            held_s -= taken_s
         return parts
 
 
