@@ -106,7 +106,15 @@ _Unknown = Annotated[
 _Deadline = Annotated[
     str | None, typer.Option(metavar="DURATION", help="Limit of every execution, such as 20m.")
 ]
-_On = Annotated[str, typer.Option(metavar="SUBSTRATE", help="Where pipelines run.")]
+_On = Annotated[
+    str, typer.Option(metavar="SUBSTRATE", help="Where pipelines run: embedded, kind or cluster.")
+]
+_Context = Annotated[
+    str | None, typer.Option(help="Context of the kubeconfig; `--on cluster` needs one.")
+]
+_Namespace = Annotated[
+    str | None, typer.Option(help="Namespace of the cluster, labelled chaosml.dev/enabled=true.")
+]
 _Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
 _Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Every event as it happens.")]
 
@@ -154,6 +162,8 @@ def _run(
     output: _Output = _Form.TEXT,
     unknown: _Unknown = _Doubt.FAIL,
     on: _On = "embedded",
+    context: _Context = None,
+    namespace: _Namespace = None,
     quiet: _Quiet = False,
     verbose: _Verbose = False,
 ) -> None:
@@ -161,7 +171,7 @@ def _run(
         from chaosml import runner
         from chaosml.reports.live import progress_on
 
-        options = _options(pipeline, trials, seed, set_, deadline, reports, on)
+        options = _options(pipeline, trials, seed, set_, deadline, reports, on, context, namespace)
         progress = progress_on(sys.stderr, quiet=quiet, verbose=verbose)
         try:
             result = runner.run(path, options, progress)
@@ -303,6 +313,8 @@ def _options(
     deadline: str | None = None,
     reports: pathlib.Path = _DEFAULT_REPORTS,
     on: str = "embedded",
+    context: str | None = None,
+    namespace: str | None = None,
 ) -> RunOptions:
     from chaosml.runner import RunOptions
 
@@ -316,7 +328,14 @@ def _options(
         # As the scenario would say it, so that its units are checked and the replay knows it.
         values["deadline"] = deadline
     return RunOptions(
-        pipeline=pipeline, trials=trials, seed=seed, set_values=values, reports=reports, on=on
+        pipeline=pipeline,
+        trials=trials,
+        seed=seed,
+        set_values=values,
+        reports=reports,
+        on=on,
+        context=context,
+        namespace=namespace,
     )
 
 

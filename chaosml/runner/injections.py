@@ -22,6 +22,7 @@ from chaosml.event import (
     PodExited,
     PodSignalled,
     PodStarted,
+    TaskPhase,
 )
 from chaosml.faults import script as steps
 from chaosml.faults.catalogue import FaultKind
@@ -92,6 +93,8 @@ class Injections:
         ]
         self._terminating: dict[str, int] = {}
         self._running: dict[str, PodView] = {}
+        self._shown: dict[str, int] = {}
+        """When the orchestrator showed a pod's vertex Running, by the pod's name."""
 
     def arm(self) -> None:
         """Arm every exact trigger; before the workflow is submitted."""
@@ -143,6 +146,9 @@ class Injections:
                 self._expire(hold)
             case PodStarted(uid=uid):
                 self._note_start(uid)
+            case TaskPhase(phase="Running", pod=str(pod)):
+                self._shown.setdefault(pod, clock.monotonic_ns())
+                self._settle()
             case PodDeletion(uid=uid):
                 self._terminating[uid] = clock.monotonic_ns() + _TERMINATION_NS
             case PodSignalled(uid=uid, signal="SIGTERM"):
@@ -173,7 +179,31 @@ class Injections:
                 if target is None:
                     self._invalidate(injection, "target-finished", f"pod {held.uid} is gone")
                 else:
-                    self._strike(injection, target)
+                    self._strike_settled(injection, target)
+
+    def _strike_settled(self, injection: _Injection, target: PodView) -> None:
+        """Strike now, or once the orchestrator has settled, where the plan says so.
+
+        Whoever is struck before exercises another path. What has no time constants has no
+        `settling_s`.
+        """
+        settling_s: float = getattr(self._world.substrate, "settling_s", 0.0)
+        if not injection.planned.settled or settling_s <= 0:
+            self._strike(injection, target)
+            return
+        injection.target = target
+        self._settle()
+
+    def _settle(self) -> None:
+        """Say when to strike whoever is held and has been shown Running."""
+        settling_s: float = getattr(self._world.substrate, "settling_s", 0.0)
+        for injection in self._all:
+            target = injection.target
+            waits = injection.hold is not None and not injection.struck and not injection.invalid
+            if waits and target is not None and injection.due_ns is None:
+                shown_ns = self._shown.get(target.pod)
+                if shown_ns is not None:
+                    injection.due_ns = shown_ns + int(settling_s * 1e9)
 
     def _expire(self, hold: str) -> None:
         for injection in self._all:
@@ -267,7 +297,7 @@ class Injections:
             self._world.call(Release(hold=injection.hold, why="receipt"))
 
     def _invalidate(self, injection: _Injection, why: str, detail: str) -> None:
-        injection.invalid = True
+        injection.invalid, injection.due_ns = True, None
         name = injection.planned.injection
         self._world.say(
             f"injection/{name}", InjectionInvalid(injection=name, why=why, detail=detail)

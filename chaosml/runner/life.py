@@ -39,6 +39,8 @@ from chaosml.workflow.reducer import has_file_outputs
 
 __all__ = ["plan", "run"]
 
+_SUBSTRATES = ("embedded", "kind", "cluster")
+
 _Inbox = queue.SimpleQueue[tuple[object, Any]]
 
 
@@ -92,8 +94,10 @@ def run(path: pathlib.Path, options: RunOptions, progress: Progress) -> RunResul
         UsageError: the scenario or the options are wrong; nothing was started.
         HarnessError: the environment failed; what was recorded stays readable.
     """
-    if options.on != "embedded":
-        raise UsageError(f"unknown substrate {options.on!r}; this version has: embedded")
+    if options.on not in _SUBSTRATES:
+        raise UsageError(
+            f"unknown substrate {options.on!r}; this version has: {', '.join(_SUBSTRATES)}"
+        )
     loaded, planned = plan(path, options)
     recovery.recover(options.reports, progress.notice)
     directory = RunDirectory.create(options.reports, loaded.scenario.metadata.name, clock.utc_now())
@@ -117,7 +121,10 @@ def _execute(
     with (
         Interruption(inbox) as interruption,
         _workspace(directory) as workspace,
-        _environment(loaded, options, directory, workspace, inbox) as (substrate, services),
+        _environment(loaded, options, directory, workspace, inbox, progress.notice) as (
+            substrate,
+            services,
+        ),
     ):
         _refuse_missing(loaded, substrate)
         threads = base_environment(pathlib.Path(sys.executable))
@@ -196,9 +203,19 @@ def _environment(
     directory: RunDirectory,
     workspace: pathlib.Path,
     inbox: _Inbox,
+    tell: Callable[[str], None],
 ) -> Iterator[tuple[Substrate, Services]]:
     """Start services and substrate; end both, whatever happens."""
     mark = _mark(directory)
+    if options.on != "embedded":
+        # Imported here: the client of Kubernetes is an extra.
+        from chaosml.runner.cluster_environment import open_cluster
+
+        with open_cluster(
+            options, run=mark, directory=directory.path, inbox=inbox, tell=tell
+        ) as opened:
+            yield opened
+        return
     substrate = EmbeddedSubstrate(
         inbox, workspace=workspace, run=mark, nodes=loaded.scenario.embedded.nodes
     )

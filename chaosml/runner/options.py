@@ -23,6 +23,14 @@ class RunOptions:
     """Dotted path in the scenario to a YAML value, as `--set` takes it."""
     reports: pathlib.Path = pathlib.Path("reports")
     on: str = "embedded"
+    """`embedded`, `kind` or `cluster`."""
+    context: str | None = None
+    """Context of the kubeconfig; `cluster` has no default."""
+    namespace: str | None = None
+    cluster: str = "chaosml"
+    """Name of the kind cluster."""
+    image: str | None = None
+    """Image of the services in a cluster."""
     store_url: str | None = None
     """An S3 endpoint to use instead of the embedded store."""
 

@@ -97,10 +97,7 @@ class Services:
         Raises:
             ServiceError: it ended or did not listen in time.
         """
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._socket = ours
-            self._process = self._spawn(theirs.fileno())
+        self._socket = self._connect()
         self._reader = threading.Thread(target=self._read, name="services", daemon=True)
         self._reader.start()
         try:
@@ -113,9 +110,19 @@ class Services:
         if ready is None:
             self.close()
             raise ServiceError(f"the services ended while they started{self._log_tail()}")
-        self._endpoints = Endpoints(
-            ready.gate_url, ready.control, ready.metadata_url, ready.store_url
-        )
+        self._endpoints = self._locate(ready)
+
+    def _locate(self, ready: Ready) -> Endpoints:
+        """Return where the services are for pods and the audit."""
+        return Endpoints(ready.gate_url, ready.control, ready.metadata_url, ready.store_url)
+
+    def _connect(self) -> socket.socket:
+        """Start the process and return the runner's end of the connection to it."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._socket = ours
+            self._process = self._spawn(theirs.fileno())
+        return ours
 
     def _spawn(self, connection: int) -> subprocess.Popen[bytes]:
         # -P: nothing in the working directory may take a module's place.

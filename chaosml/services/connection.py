@@ -1,4 +1,4 @@
-"""HTTP listeners on loopback whose handlers learn at once that their client has gone."""
+"""HTTP listeners whose handlers learn at once that their client has gone."""
 
 from __future__ import annotations
 
@@ -96,11 +96,10 @@ class HttpListener:
 
 async def listen(
     handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+    host: str = "127.0.0.1",
 ) -> HttpListener:
-    """Serve HTTP on an ephemeral port of the loopback interface."""
+    """Serve HTTP on an ephemeral port of an interface, by default the loopback one."""
     handlers = web.Server(handle)
-    sockets = await asyncio.get_running_loop().create_server(
-        lambda: Connection(handlers), "127.0.0.1", 0
-    )
+    sockets = await asyncio.get_running_loop().create_server(lambda: Connection(handlers), host, 0)
     port = sockets.sockets[0].getsockname()[1]
-    return HttpListener(f"http://127.0.0.1:{port}", handlers, sockets)
+    return HttpListener(f"http://{host}:{port}", handlers, sockets)

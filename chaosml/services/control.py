@@ -114,11 +114,9 @@ class Control:
         self._sockets: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
-    async def listen(self) -> str:
-        """Listen on an ephemeral loopback port; return the address, `host:port`."""
-        self._sockets = await asyncio.start_server(
-            self._serve, "127.0.0.1", 0, limit=_LINE_BYTES_MAX
-        )
+    async def listen(self, host: str = "127.0.0.1") -> str:
+        """Listen on an ephemeral port of an interface; return the address, `host:port`."""
+        self._sockets = await asyncio.start_server(self._serve, host, 0, limit=_LINE_BYTES_MAX)
         host, port = self._sockets.sockets[0].getsockname()
         return f"{host}:{port}"
 

@@ -154,6 +154,8 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
     """`host:port`."""
     metadata_url: str
     store_url: str
+    boot: str = ""
+    """Boot id of the kernel whose monotonic clock stamps what the services say."""
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True, tag="said"):

@@ -1,5 +1,9 @@
 """The services process: `python -m chaosml.services.process --socket FD --parent PID`.
 
+In a pod it is `… --runner-port PORT --host ADDRESS`: it takes the one connection of the
+runner on the loopback interface, where only a port-forward gets to, and serves the pods
+on the pod's address.
+
 One asyncio program holds the gate, the control channel and the metadata service.
 It takes orders from the socket FD in their order and says there what happened.
 When the other end of that socket closes, or the parent is gone, every hold ends,
@@ -15,12 +19,14 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 
 import botocore.session
 import msgspec
 from botocore.credentials import Credentials
 
+from chaosml import clock
 from chaosml.errors import ServiceError
 from chaosml.event import Emission
 from chaosml.services.connection import HttpListener, listen
@@ -56,6 +62,7 @@ _DRAIN_S = 5.0
 _CANCEL_S = 1.0
 _QUIET_S = 0.1
 _POLL_S = 0.01
+_RUNNER_S = 300.0
 _ANYONE = Credentials("chaosml", "chaosml")
 """For the embedded store, which believes every signature."""
 
@@ -175,9 +182,10 @@ def _create_signer(embedded: bool) -> Signer:
     return Signer(found, region)
 
 
-async def _serve(connection: socket.socket, store_url: str | None) -> None:
+async def _serve(connection: socket.socket, store_url: str | None, host: str) -> None:
     reader, writer = await asyncio.open_connection(sock=connection, limit=_LINE_BYTES_MAX)
     async with AsyncExitStack() as stack:
+        stack.callback(writer.close)
         embedded = store_url is None
         signer = _create_signer(embedded)
         tasks: set[asyncio.Task[None]] = set()
@@ -191,12 +199,12 @@ async def _serve(connection: socket.socket, store_url: str | None) -> None:
         stack.push_async_callback(store.close)
         control = Control(stage)
         conductor = _Conductor(stage, store, control, writer)
-        address = await control.listen()
+        address = await control.listen(host)
         stack.callback(control.close)
         gate = Gate(stage, store, strict=embedded)
-        conductor.gate_listener = await listen(gate.handle)
+        conductor.gate_listener = await listen(gate.handle, host)
         stack.push_async_callback(conductor.gate_listener.close)
-        metadata = await listen(conductor.metadata.handle)
+        metadata = await listen(conductor.metadata.handle, host)
         stack.push_async_callback(metadata.close)
         stack.callback(conductor.release_all)
         conductor.send(
@@ -205,6 +213,7 @@ async def _serve(connection: socket.socket, store_url: str | None) -> None:
                 control=address,
                 metadata_url=metadata.url,
                 store_url=store_url,
+                boot=clock.boot_id(),
             )
         )
         tasks.add(asyncio.create_task(_obey_until_closed(reader, conductor)))
@@ -236,12 +245,35 @@ async def _run(connection: socket.socket, store_url: str | None, parent: int) ->
     """Serve until the runner has gone or a signal says to stop."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
     # The kernel sends SIGHUP when the thread that started us ends; the parent may live on.
     loop.add_signal_handler(signal.SIGHUP, lambda: stop.set() if os.getppid() != parent else None)
     if not end_with_parent(parent, signal.SIGHUP):
         return 1
-    serving = asyncio.create_task(_serve(connection, store_url))
+    await _serve_until(stop, _serve(connection, store_url, "127.0.0.1"))
+    return 0
+
+
+async def _run_in_pod(port: int, store_url: str | None, host: str) -> int:
+    """Serve the first runner that connects, until it has gone; give up where none comes."""
+    await _serve_until(asyncio.Event(), _serve_first(port, store_url, host))
+    return 0
+
+
+async def _serve_first(port: int, store_url: str | None, host: str) -> None:
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        listener.setblocking(False)
+        try:
+            connection, _ = await asyncio.wait_for(loop.sock_accept(listener), _RUNNER_S)
+        except TimeoutError:
+            raise ServiceError(f"no runner connected within {_RUNNER_S:.0f} s") from None
+    await _serve(connection, store_url, host)
+
+
+async def _serve_until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None:
+    """Do the work until it ends or a signal says to stop."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    serving = asyncio.create_task(work)
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
@@ -250,19 +282,25 @@ async def _run(connection: socket.socket, store_url: str | None, parent: int) ->
         await asyncio.wait({serving})
     if not serving.cancelled() and (error := serving.exception()) is not None:
         raise error
-    return 0
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the services until their parent has gone; return the exit code."""
     parser = argparse.ArgumentParser(prog="chaosml.services.process")
-    parser.add_argument("--socket", type=int, required=True, metavar="FD")
-    parser.add_argument("--parent", type=int, required=True, metavar="PID")
+    parser.add_argument("--socket", type=int, metavar="FD")
+    parser.add_argument("--parent", type=int, metavar="PID")
+    parser.add_argument("--runner-port", type=int, metavar="PORT")
+    parser.add_argument("--host", metavar="ADDRESS")
     parser.add_argument("--store", metavar="URL")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    in_pod = given.runner_port is not None and given.host is not None
+    if not in_pod and (given.socket is None or given.parent is None):
+        parser.error("give --socket and --parent, or --runner-port and --host")
     try:
+        if in_pod:
+            return asyncio.run(_run_in_pod(given.runner_port, given.store, given.host))
         return asyncio.run(_run(socket.socket(fileno=given.socket), given.store, given.parent))
     except ServiceError as error:
         sys.stderr.write(f"{error}\n")

@@ -34,8 +34,6 @@ from chaosml.substrates.embedded.interpreters import Interpreters, fingerprint
 from chaosml.substrates.embedded.nodes import Nodes
 from chaosml.substrates.embedded.objects import Deletion, PodObject, surface
 from chaosml.substrates.embedded.pods import Site, compose, make_uid
-from chaosml.substrates.embedded.redaction import Redaction
-from chaosml.substrates.embedded.sources import Sources
 from chaosml.substrates.embedded.wire import (
     Claimed,
     EndPod,
@@ -47,6 +45,8 @@ from chaosml.substrates.embedded.wire import (
     Started,
 )
 from chaosml.substrates.protocol import PodView, Submission
+from chaosml.substrates.redaction import Redaction
+from chaosml.substrates.sources import Sources
 from chaosml.workflow.protocol import (
     CreatePod,
     Finished,

@@ -6,9 +6,8 @@ import os
 import stat
 from collections.abc import Sequence
 
-from chaosml.substrates.embedded.claims import ClaimReader
-from chaosml.substrates.embedded.redaction import RedactedStream
-from chaosml.substrates.embedded.wire import Claim
+from chaosml.substrates.claims import Claim, ClaimReader
+from chaosml.substrates.redaction import RedactedStream
 
 __all__ = ["STDERR", "STDOUT", "PodOutput", "read_output_file"]
 

@@ -22,9 +22,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from chaosml.errors import SubstrateError
-from chaosml.substrates.embedded.redaction import hidden_values
 from chaosml.substrates.embedded.wire import StartPod
 from chaosml.substrates.protocol import Submission
+from chaosml.substrates.redaction import hidden_values
 from chaosml.workflow.protocol import EnvironmentVariable, PodSpec
 
 __all__ = ["NAMESPACE", "PathMap", "Site", "base_environment", "compose", "expand", "make_uid"]

@@ -8,46 +8,19 @@ from __future__ import annotations
 
 import msgspec
 
-from chaosml.event import (
-    ClaimCheckpoint,
-    ClaimDone,
-    ClaimPoint,
-    ClaimPublish,
-    ClaimReady,
-    ClaimRegister,
-    ClaimRestore,
-    ClaimStep,
-    ClaimUnreadable,
-)
+from chaosml.substrates.claims import Claim
 
 __all__ = [
-    "Claim",
-    "ClaimFact",
     "Claimed",
     "EndPod",
     "Exited",
     "Order",
     "Ready",
     "Report",
-    "Said",
     "Signalled",
     "StartPod",
     "Started",
 ]
-
-Said = (
-    ClaimReady
-    | ClaimRestore
-    | ClaimStep
-    | ClaimCheckpoint
-    | ClaimPublish
-    | ClaimRegister
-    | ClaimDone
-    | ClaimPoint
-)
-"""What a readable line of a probe may state."""
-
-ClaimFact = Said | ClaimUnreadable
 
 
 class _Order(msgspec.Struct, frozen=True, kw_only=True, tag_field="order"):
@@ -112,14 +85,6 @@ class Started(_Report, frozen=True, kw_only=True, tag="started"):
     pid: int
     earliest_ns: int
     latest_ns: int
-
-
-class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of a probe and when it was written."""
-
-    earliest_ns: int
-    latest_ns: int
-    fact: ClaimFact
 
 
 class Claimed(_Report, frozen=True, kw_only=True, tag="claimed"):

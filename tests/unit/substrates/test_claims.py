@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaosml.event import ClaimPoint, ClaimStep, ClaimUnreadable
-from chaosml.substrates.embedded.claims import ClaimReader
+from chaosml.substrates.claims import ClaimReader
 
 BOOT = "our-boot"
 

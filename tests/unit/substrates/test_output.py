@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaosml.substrates.embedded.output import STDERR, STDOUT, PodOutput, read_output_file
-from chaosml.substrates.embedded.redaction import RedactedStream
+from chaosml.substrates.redaction import RedactedStream
 
 
 def output(path, **details):

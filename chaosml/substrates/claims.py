@@ -13,14 +13,45 @@ from typing import Any
 
 import msgspec
 
-from chaosml.event import ClaimUnreadable
-from chaosml.substrates.embedded.wire import Claim, ClaimFact, Said
+from chaosml.event import (
+    ClaimCheckpoint,
+    ClaimDone,
+    ClaimPoint,
+    ClaimPublish,
+    ClaimReady,
+    ClaimRegister,
+    ClaimRestore,
+    ClaimStep,
+    ClaimUnreadable,
+)
 
-__all__ = ["ClaimReader"]
+__all__ = ["Claim", "ClaimReader"]
 
 _PREFIX = b"@chaosml "
 _LINE_BYTES_MAX = 4096
 _INTEGER_MAX = 2**63 - 1
+
+_Said = (
+    ClaimReady
+    | ClaimRestore
+    | ClaimStep
+    | ClaimCheckpoint
+    | ClaimPublish
+    | ClaimRegister
+    | ClaimDone
+    | ClaimPoint
+)
+"""What a readable line of a probe may state."""
+
+_ClaimFact = _Said | ClaimUnreadable
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a probe and when it was written."""
+
+    earliest_ns: int
+    latest_ns: int
+    fact: _ClaimFact
 
 
 class ClaimReader:
@@ -74,7 +105,7 @@ class ClaimReader:
             yield Claim(earliest_ns=self._read_ns, latest_ns=read_ns, fact=fact)
 
 
-def _decode(line: bytes, boot: str) -> tuple[ClaimFact, int | None]:
+def _decode(line: bytes, boot: str) -> tuple[_ClaimFact, int | None]:
     """Return what a line states, and its own stamp where that is on our clock."""
     if len(line) >= _LINE_BYTES_MAX:
         return ClaimUnreadable(why=f"longer than {_LINE_BYTES_MAX} bytes"), None
@@ -85,14 +116,14 @@ def _decode(line: bytes, boot: str) -> tuple[ClaimFact, int | None]:
         return ClaimUnreadable(why=f"not an event of the probe: {error}"), None
 
 
-def _convert(fields: dict[str, Any]) -> ClaimFact:
+def _convert(fields: dict[str, Any]) -> _ClaimFact:
     if fields.get("v") != 1:
         return ClaimUnreadable(why=f"version {str(fields.get('v'))[:20]!r} of the line, not 1")
     for name, value in fields.items():
         if isinstance(value, int) and abs(value) > _INTEGER_MAX:
             return ClaimUnreadable(why=f"{name[:40]!r} is beyond 64 bits")
-    fact: Said = msgspec.convert(
-        {**fields, "kind": fields.get("event"), "n": fields.get("seq")}, Said
+    fact: _Said = msgspec.convert(
+        {**fields, "kind": fields.get("event"), "n": fields.get("seq")}, _Said
     )
     return fact
 

@@ -1,0 +1,210 @@
+"""The Kubernetes substrate on a kind cluster: its machines are containers that can be killed.
+
+A node dies with `docker kill`: every process on it is dead when that returns, and no
+signal came before that a process could handle. What its pods had printed is read from
+the dead disk. The Node object is removed, as a cloud does it; else the pods would stay
+`Running` for Argo until the not-ready eviction, minutes later.
+
+A cloud's fresh node has another name; this one comes back under its own. So it starts
+only once the cluster has forgotten the pods that died with it: else its kubelet would
+find them again and report them as ended.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from chaosml import clock
+from chaosml.errors import SubstrateError
+from chaosml.history import Entry
+from chaosml.substrates.kubernetes.api import Api, ApiError, path_of
+from chaosml.substrates.kubernetes.logs import LogEnded, LogTail
+from chaosml.substrates.kubernetes.observer import Observer
+from chaosml.substrates.kubernetes.pods import Pod
+from chaosml.substrates.kubernetes.substrate import KubernetesSubstrate
+
+__all__ = ["KindSubstrate", "Machines"]
+
+_NOT_FOUND = 404
+_JOIN_S = 3.0
+_READY_S = 60.0
+_POLL_S = 0.5
+_PIPE_NS = 50_000_000
+"""What a process prints is on the node's disk after this: the runtime copies it at once."""
+
+
+class Machines(Protocol):
+    """The machines behind the nodes; every call has a limit."""
+
+    def workers(self, *, stopped: bool = False) -> Sequence[str]:
+        """Return the workers that run, or those that are stopped."""
+
+    def kill(self, node: str) -> None:
+        """Kill a worker: every process in it is dead when this returns."""
+
+    def start(self, node: str) -> None:
+        """Start a worker again."""
+
+    def read_log(self, node: str, *, namespace: str, pod: str, uid: str) -> list[bytes]:
+        """Return the lines of a main container's log as the runtime wrote them to a dead disk."""
+
+
+class KindSubstrate(KubernetesSubstrate):
+    """Runs workflows on a kind cluster that is ours."""
+
+    name = "kind"
+
+    def __init__(
+        self,
+        inbox: queue.SimpleQueue[tuple[object, Any]],
+        *,
+        api: Api,
+        machines: Machines,
+        namespace: str,
+        run: str,
+        remove_nodes: bool = True,
+    ) -> None:
+        """Prepare; `prepare` calls the API for the first time.
+
+        Args:
+            inbox: Is told that there is something to handle.
+            api: The cluster.
+            machines: Its workers.
+            namespace: Where everything happens; created where it is not there.
+            run: Name of the run; marks what is ours.
+            remove_nodes: Whether the object of a killed node is removed, as a cloud does it.
+        """
+        super().__init__(inbox, api=api, namespace=namespace, run=run, own=True)
+        self._machines = machines
+        self._remove_nodes = remove_nodes
+        self._killed: dict[str, str] = {}
+        """Workers that we keep stopped, and by whom, in the order of their ends."""
+        self._dead: dict[str, list[Pod]] = {}
+        """The pods that died with each of them."""
+        self._wanted: set[str] = set()
+        """Those that shall start as soon as their pods are forgotten."""
+
+    def prepare(self) -> None:
+        """Start workers that a dead run left stopped, then check and take the namespace.
+
+        Raises:
+            SubstrateError: the cluster cannot be used.
+        """
+        for node in self._machines.workers(stopped=True):
+            self._machines.start(node)
+        super().prepare()
+        self._await_ready(self._machines.workers())
+
+    def stop_node(self, node: str, *, by: str, view: str) -> Sequence[Entry]:
+        """Kill the node with all its pods at once; one that is gone is left alone."""
+        observer = self._observer
+        if observer is None or node not in self._nodes.names:
+            return ()
+        pods = [pod for pod in observer.pods if pod.node == node]
+        # Before the kill: to ask for a log of a dead kubelet takes many seconds to fail.
+        tails = {pod.uid: self._leave_log(observer, pod) for pod in pods}
+        asked_ns = clock.monotonic_ns()
+        self._killed[node], self._dead[node] = by, pods
+        self._machines.kill(node)
+        dead_ns = clock.monotonic_ns()
+        observer.note_node(node, "stopped", by)
+        for pod in pods:
+            if pod.deleted_ns is None:
+                observer.note_deletion(pod.uid, how="node-lost", grace_s=0.0, by=by, at_ns=asked_ns)
+            tail = tails[pod.uid]
+            if tail is not None:
+                self._salvage_log(observer, pod, tail, asked_ns)
+            observer.note_death(pod.uid, earliest_ns=asked_ns + 1, latest_ns=dead_ns)
+        if self._remove_nodes:
+            self._remove_node(node)
+        self._cordons.forget(node)
+        return observer.sources.take()
+
+    def add_node(self, *, by: str) -> Sequence[Entry]:
+        """Let the worker that was killed first return; without one the capacity is there already.
+
+        It starts once the API has forgotten the pods that died with it.
+        """
+        node = next((node for node in self._killed if node not in self._wanted), None)
+        if node is not None:
+            self._wanted.add(node)
+            self._start_wanted()
+        return () if self._observer is None else self._observer.sources.take()
+
+    def tick(self, now_ns: int) -> Sequence[Entry]:
+        """Start what shall return, renew the lease; each where that is due."""
+        self._start_wanted()
+        return super().tick(now_ns)
+
+    def _start_wanted(self) -> None:
+        for node in sorted(self._wanted):
+            if not self._remove_nodes or all(pod.gone for pod in self._dead[node]):
+                self._return(node, self._killed[node])
+
+    def _heal(self) -> None:
+        """Start every worker that we killed, open every node that we closed."""
+        killed = tuple(self._killed)
+        for node in killed:
+            self._return(node, self._killed[node])
+        if killed:
+            self._await_ready(killed)
+        super()._heal()
+
+    def _return(self, node: str, by: str) -> None:
+        self._machines.start(node)
+        del self._killed[node], self._dead[node]
+        self._wanted.discard(node)
+        self._nodes.revive(node, by)
+        if not self._remove_nodes:
+            self._cordons.open(node)
+
+    def _remove_node(self, node: str) -> None:
+        try:
+            self._api.delete(path_of("nodes", name=node))
+        except ApiError as error:
+            if error.status != _NOT_FOUND:
+                raise
+
+    def _await_ready(self, nodes: Sequence[str]) -> None:
+        deadline = clock.Deadline(f"readiness of {', '.join(nodes)}", _READY_S)
+        if not clock.wait_until(lambda: self._are_ready(nodes), deadline, _POLL_S):
+            raise SubstrateError(
+                f"the nodes {', '.join(nodes)} were not ready within {_READY_S:.0f} s; "
+                "`chaosml cluster down` and `up` make a new cluster"
+            )
+
+    def _are_ready(self, nodes: Sequence[str]) -> bool:
+        self._drain()
+        there = set(self._nodes.names)
+        return all(node in there for node in nodes)
+
+    @staticmethod
+    def _leave_log(observer: Observer, pod: Pod) -> LogTail | None:
+        """End the following of a pod's log; return who has followed it, for the rest."""
+        tail = observer.tails.get(pod.uid)
+        if not isinstance(tail, LogTail):
+            return None
+        tail.leave()
+        if tail.join(_JOIN_S):
+            return tail
+        observer.take(LogEnded(pod.uid, "its node was killed while the log was read"))
+        return None
+
+    def _salvage_log(self, observer: Observer, pod: Pod, tail: LogTail, asked_ns: int) -> None:
+        """Read what a pod had printed from the disk of its dead node."""
+        self._drain()
+        try:
+            lines = self._machines.read_log(
+                pod.node, namespace=self._namespace, pod=pod.name, uid=pod.uid
+            )
+        except SubstrateError as error:
+            observer.take(LogEnded(pod.uid, f"its node was killed, and {error}"))
+            return
+        said, ended = tail.finish_from(lines, clock.monotonic_ns())
+        observer.take(said)
+        stamp = tail.last_stamp
+        if not ended.why_lost and stamp and self._wall.monotonic_ns(stamp) > asked_ns - _PIPE_NS:
+            ended = LogEnded(pod.uid, "it was being written when its node was killed")
+        observer.take(ended)

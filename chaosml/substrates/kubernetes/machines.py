@@ -1,0 +1,79 @@
+"""The machines behind a kind cluster's nodes: containers that can be killed and started again."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tarfile
+from collections.abc import Sequence
+
+from chaosml.errors import SubstrateError
+
+__all__ = ["KindMachines"]
+
+_CALL_S = 30.0
+_CLUSTER = "io.x-k8s.kind.cluster"
+_ROLE = "io.x-k8s.kind.role"
+_LOGS = "/var/log/pods"
+
+
+class KindMachines:
+    """The worker containers of one kind cluster, by the names of their nodes."""
+
+    def __init__(self, cluster: str) -> None:
+        self._cluster = cluster
+
+    def workers(self, *, stopped: bool = False) -> Sequence[str]:
+        """Return the workers that run, or those that are stopped.
+
+        Raises:
+            SubstrateError: Docker does not answer.
+        """
+        status = "exited" if stopped else "running"
+        filters = (f"label={_CLUSTER}={self._cluster}", f"label={_ROLE}=worker", f"status={status}")
+        options = [part for one in filters for part in ("--filter", one)]
+        listed = self._docker("ps", "--all", *options, "--format", "{{.Names}}")
+        return tuple(sorted(listed.decode().split()))
+
+    def kill(self, node: str) -> None:
+        """Kill a worker: every process in it is dead when this returns.
+
+        Raises:
+            SubstrateError: it is no running worker of the cluster, or Docker does not answer.
+        """
+        if node not in self.workers():
+            raise SubstrateError(
+                f"node {node} is not a running worker of the kind cluster {self._cluster}"
+            )
+        self._docker("kill", node)
+
+    def start(self, node: str) -> None:
+        """Start a worker again."""
+        self._docker("start", node)
+
+    def read_log(self, node: str, *, namespace: str, pod: str, uid: str) -> list[bytes]:
+        """Return the lines of a main container's log as the runtime wrote them to a dead disk."""
+        path = f"{_LOGS}/{namespace}_{pod}_{uid}/main/0.log"
+        archive = self._docker("cp", "--follow-link", f"{node}:{path}", "-")
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            for member in tar:
+                file = tar.extractfile(member)
+                if file is not None:
+                    return file.read().splitlines(keepends=True)
+        return []
+
+    @staticmethod
+    def _docker(*arguments: str) -> bytes:
+        command = f"docker {' '.join(arguments[:2])}"
+        try:
+            done = subprocess.run(
+                ["docker", *arguments], capture_output=True, timeout=_CALL_S, check=True
+            )
+        except FileNotFoundError:
+            raise SubstrateError("docker is not installed or not on PATH") from None
+        except subprocess.TimeoutExpired:
+            raise SubstrateError(f"`{command}` did not end within {_CALL_S:.0f} s") from None
+        except subprocess.CalledProcessError as error:
+            said = error.stderr.decode(errors="replace").strip()
+            raise SubstrateError(f"`{command}` failed: {said}") from None
+        return done.stdout

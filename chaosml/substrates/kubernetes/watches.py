@@ -1,0 +1,233 @@
+"""A list and a watch that together lose no change and say none twice.
+
+    list ─► watch from its version ─► (closed, dropped) watch from the last version seen
+      ▲                                      │
+      └────────── 410 Gone: list anew ◄──────┘    and say what differs
+
+A store of what was said last makes the difference: an object comes through once a
+version, whatever the server repeats, and one that is missing in a new list was
+deleted. What came and went between a lost watch and the new list leaves no trace;
+`Change.after_gap` marks what was found that way.
+"""
+
+from __future__ import annotations
+
+import enum
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from chaosml import clock
+from chaosml.errors import SubstrateError
+from chaosml.substrates.kubernetes.api import Api, ApiError, ApiUnreachable, LineStream
+
+__all__ = ["Change", "Failed", "Kind", "Reflector"]
+
+_GONE = 410
+_AGAIN_S = 0.2
+_AWAY_S = 60.0
+_WATCH_S = "300"
+
+_Object = dict[str, Any]
+
+
+class Kind(enum.Enum):
+    """What happened to an object."""
+
+    ADDED = "added"
+    MODIFIED = "modified"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of one object."""
+
+    kind: Kind
+    before: _Object | None
+    object: _Object
+    """As it is now; of a deleted one as it was last."""
+    since_ns: int
+    """The object was `before` then."""
+    at_ns: int
+    after_gap: bool = False
+
+    @property
+    def uid(self) -> str:
+        """The object's identity."""
+        return str(self.object["metadata"]["uid"])
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The watch is over although nobody stopped it."""
+
+    error: SubstrateError
+
+
+class Reflector:
+    """Follows the objects of one path in a thread of its own."""
+
+    def __init__(
+        self,
+        api: Api,
+        path: str,
+        deliver: Callable[[Change | Failed], None],
+        *,
+        selector: str = "",
+        trim: Callable[[_Object], _Object] = dict,
+        away_s: float = _AWAY_S,
+    ) -> None:
+        """Prepare; `start` begins.
+
+        Args:
+            api: Where the objects are.
+            path: Of the list.
+            deliver: Gets every change, in the thread.
+            selector: Of labels; all objects without it.
+            trim: Keeps of an object what its follower needs: thousands are held in memory.
+            away_s: How long the API server may be away.
+        """
+        self._api = api
+        self._path = path
+        self._query = {"labelSelector": selector} if selector else {}
+        self._deliver = deliver
+        self._trim = trim
+        self._away_s = away_s
+        self._away = clock.Deadline("answer of the API server", away_s)
+        self._store: dict[str, _Object] = {}
+        self._version = ""
+        self._seen_ns = clock.monotonic_ns()
+        self._listed = threading.Event()
+        self._stopped = threading.Event()
+        self._stream: LineStream | None = None
+        self._thread = threading.Thread(target=self._run, name=f"watch {path}", daemon=True)
+        self.reconnects = 0
+
+    def start(self, timeout_s: float = 20.0) -> None:
+        """Begin, and wait for the first list.
+
+        Raises:
+            SubstrateError: it did not come.
+        """
+        self._thread.start()
+        if not self._listed.wait(timeout_s) and not self._stopped.is_set():
+            raise SubstrateError(f"the list of {self._path} did not come within {timeout_s:g} s")
+
+    def stop(self) -> None:
+        """End the thread; a second call does nothing."""
+        self._stopped.set()
+        stream = self._stream
+        if stream is not None:
+            stream.close()
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                if not self._version:
+                    self._list()
+                    self._listed.set()
+                self._watch()
+            except ApiError as error:
+                if error.status == _GONE:
+                    self._version = ""
+                elif error.status < 500 or self._away.passed:
+                    self._fail(error)
+                    return
+            except ApiUnreachable as error:
+                if self._away.passed:
+                    self._fail(error)
+                    return
+            self.reconnects += 1
+            self._stopped.wait(_AGAIN_S)
+
+    def _fail(self, error: SubstrateError) -> None:
+        if not self._stopped.is_set():
+            self._stopped.set()
+            self._deliver(Failed(error))
+        self._listed.set()
+
+    def _list(self) -> None:
+        """Take the whole list and say what differs from what was said."""
+        after_gap = self._listed.is_set()
+        answer = self._api.get(self._path, **self._query)
+        at_ns = clock.monotonic_ns()
+        found = {item["metadata"]["uid"]: item for item in answer.get("items") or ()}
+        for uid in [uid for uid in self._store if uid not in found]:
+            self._say(Kind.DELETED, self._store[uid], at_ns, after_gap=after_gap)
+        for item in sorted(found.values(), key=_creation):
+            self._say(Kind.MODIFIED, item, at_ns, after_gap=after_gap)
+        self._version = str(answer["metadata"]["resourceVersion"])
+        self._seen_ns = at_ns
+
+    def _watch(self) -> None:
+        """Follow from the last version until the stream ends."""
+        query = {
+            **self._query,
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": self._version,
+            "timeoutSeconds": _WATCH_S,
+        }
+        self._stream = self._api.stream(self._path, **query)
+        self._away = clock.Deadline("answer of the API server", self._away_s)
+        try:
+            for line in self._stream:
+                if self._stopped.is_set():
+                    return
+                self._take(line)
+        finally:
+            self._stream = None
+
+    def _take(self, line: bytes) -> None:
+        try:
+            event = msgspec.json.decode(line)
+        except msgspec.MsgspecError as error:
+            # The connection was cut inside of a line; the server will send it again.
+            raise ApiUnreachable(f"half a line on the watch of {self._path}: {error}") from error
+        item, at_ns = event["object"], clock.monotonic_ns()
+        match event["type"]:
+            case "ERROR":
+                status = int(item.get("code", 500))
+                message = f"the watch of {self._path} ended: {item.get('message', status)}"
+                raise ApiError(status, str(item.get("reason", "")), message)
+            case "DELETED":
+                self._say(Kind.DELETED, item, at_ns)
+            case "ADDED" | "MODIFIED":
+                self._say(Kind.MODIFIED, item, at_ns)
+        self._version = str(item["metadata"]["resourceVersion"])
+        self._seen_ns = at_ns
+
+    def _say(
+        self, kind: Kind, item: Mapping[str, Any], at_ns: int, *, after_gap: bool = False
+    ) -> None:
+        """Deliver a change, unless it was."""
+        uid = str(item["metadata"]["uid"])
+        before = self._store.get(uid)
+        if kind is Kind.DELETED:
+            if before is None:
+                return
+            del self._store[uid]
+            now = self._trim(dict(item))
+        else:
+            if before is not None and not _is_newer(item, before):
+                return
+            now = self._store[uid] = self._trim(dict(item))
+            kind = Kind.ADDED if before is None else Kind.MODIFIED
+        self._deliver(Change(kind, before, now, self._seen_ns, at_ns, after_gap))
+
+
+def _is_newer(item: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    """Whether an object is a later version: a server that begins again may repeat old ones."""
+    now, then = (str(one["metadata"]["resourceVersion"]) for one in (item, before))
+    if now.isdecimal() and then.isdecimal():
+        return int(now) > int(then)
+    return now != then
+
+
+def _creation(item: Mapping[str, Any]) -> tuple[str, str]:
+    metadata = item["metadata"]
+    return str(metadata.get("creationTimestamp", "")), str(metadata["name"])

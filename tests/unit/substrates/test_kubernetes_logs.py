@@ -1,0 +1,179 @@
+"""A log is read from its first line to its last, once, and knows when lines are missing."""
+
+from __future__ import annotations
+
+import pathlib
+import queue
+from typing import Any
+
+from chaosml.event import ClaimPoint
+from chaosml.substrates.kubernetes.api import ApiError, ApiUnreachable
+from chaosml.substrates.kubernetes.logs import (
+    LineLedger,
+    LogEnded,
+    LogLines,
+    LogTail,
+    runtime_lines,
+)
+from tests.unit.substrates.kubernetes_fakes import CLOSE, DROP, FakeApi
+from tests.unit.substrates.kubernetes_objects import ended, pod, running
+
+
+def line(second: int, text: str, fraction: str = "") -> bytes:
+    return f"2026-11-25T12:00:{second:02}{fraction}Z {text}\n".encode()
+
+
+def claim(number: int) -> str:
+    return f'@chaosml {{"v":1,"event":"point","name":"p{number}","seq":{number},"pid":7}}'
+
+
+class Api(FakeApi):
+    """Answers the state of the pod from a script; the last one stays."""
+
+    def __init__(self, states: list[Any], streams: list[Any]) -> None:
+        super().__init__([], streams)
+        self._states = states
+
+    def get(self, path: str, **query: str) -> dict[str, Any]:
+        state = self._states.pop(0) if len(self._states) > 1 else self._states[0]
+        if isinstance(state, Exception):
+            raise state
+        return state
+
+
+RUNS, ENDS = pod(state=running(1)), pod(state=ended(9, 0))
+AWAY = ApiError(404, "NotFound", "no such pod")
+
+
+def read(
+    tmp_path: pathlib.Path, states: list[Any], streams: list[Any], **options: Any
+) -> tuple[list[str], str, str, Api]:
+    """Follow a log; return the claims' names, why it was lost, the file's text, the API."""
+    delivered: queue.SimpleQueue[LogLines | LogEnded] = queue.SimpleQueue()
+    api = Api(states, streams)
+    tail = LogTail(
+        api,
+        namespace="chaosml",
+        pod="train",
+        uid="u0",
+        file=tmp_path / "pods" / "u0.log",
+        boot="b",
+        start_ns=0,
+        deliver=delivered.put,
+        **options,
+    )
+    assert tail.join(5)
+    names: list[str] = []
+    while True:
+        match delivered.get(timeout=1):
+            case LogLines(_, claims):
+                names += [one.fact.name for one in claims if isinstance(one.fact, ClaimPoint)]
+            case LogEnded(_, why):
+                return names, why, (tmp_path / "pods" / "u0.log").read_text(), api
+
+
+def test_a_log_is_complete_once_its_container_has_ended_and_nothing_new_comes(
+    tmp_path: pathlib.Path,
+) -> None:
+    first, second = line(1, claim(1)), line(2, claim(2))
+    names, why, text, api = read(tmp_path, [RUNS, ENDS], [[first, second, CLOSE], [second, CLOSE]])
+    assert (names, why) == (["p1", "p2"], "")
+    assert text == f"{claim(1)}\n{claim(2)}\n"
+    follows = [what["follow"] for how, _, what in api.asked if how == "STREAM"]
+    assert follows == ["true", "false"]
+
+
+def test_a_dropped_log_goes_on_after_its_last_line(tmp_path: pathlib.Path) -> None:
+    one, two = line(1, claim(1), ".25"), line(1, claim(2), ".3")
+    three = line(4, claim(3))
+    names, why, _, api = read(
+        tmp_path, [RUNS, RUNS, ENDS], [[one, two, DROP], [one, two, three, CLOSE], [three, CLOSE]]
+    )
+    assert (names, why) == (["p1", "p2", "p3"], "")
+    since = [what.get("sinceTime") for how, _, what in api.asked if how == "STREAM"]
+    assert since == [None, "2026-11-25T12:00:01Z", "2026-11-25T12:00:04Z"]
+
+
+def test_lines_with_equal_stamps_are_told_apart_by_their_order(tmp_path: pathlib.Path) -> None:
+    same = [line(1, claim(number)) for number in (1, 2, 3)]
+    names, why, _, _ = read(
+        tmp_path, [RUNS, RUNS, ENDS], [[*same[:2], DROP], [*same, CLOSE], [*same, CLOSE]]
+    )
+    assert (names, why) == (["p1", "p2", "p3"], "")
+
+
+def test_a_log_whose_last_line_was_rotated_away_has_a_gap(tmp_path: pathlib.Path) -> None:
+    names, why, _, _ = read(
+        tmp_path,
+        [RUNS, RUNS, ENDS],
+        [[line(1, claim(1)), DROP], [line(7, claim(5)), CLOSE], [line(7, claim(5)), CLOSE]],
+    )
+    assert names == ["p1", "p5"]
+    assert "rotated" in why
+
+
+def test_a_log_that_ended_in_order_before_its_pod_was_removed_is_complete(
+    tmp_path: pathlib.Path,
+) -> None:
+    names, why, _, _ = read(tmp_path, [RUNS, AWAY], [[line(1, claim(1)), CLOSE]])
+    assert (names, why) == (["p1"], "")
+
+
+def test_a_log_that_broke_before_its_pod_was_removed_is_lost(tmp_path: pathlib.Path) -> None:
+    names, why, _, _ = read(tmp_path, [RUNS, AWAY], [[line(1, claim(1)), DROP]])
+    assert names == ["p1"]
+    assert "removed" in why
+
+
+def test_a_log_of_another_pod_with_the_same_name_is_not_read(tmp_path: pathlib.Path) -> None:
+    other = pod(uid="u1", state=running(1))
+    _, why, text, _ = read(tmp_path, [other], [[line(1, claim(1)), CLOSE]])
+    assert "removed" in why
+    assert text == ""
+
+
+def test_a_server_that_stays_away_loses_the_log(tmp_path: pathlib.Path) -> None:
+    _, why, _, _ = read(tmp_path, [RUNS], [ApiUnreachable("connection refused")], away_s=0.0)
+    assert "refused" in why
+
+
+def test_the_rest_of_a_log_is_read_from_a_dead_disk(tmp_path: pathlib.Path) -> None:
+    delivered: queue.SimpleQueue[LogLines | LogEnded] = queue.SimpleQueue()
+    tail = LogTail(
+        Api([RUNS], [[line(1, claim(1))]]),
+        namespace="chaosml",
+        pod="train",
+        uid="u0",
+        file=tmp_path / "u0.log",
+        boot="b",
+        start_ns=0,
+        deliver=delivered.put,
+    )
+    assert isinstance(delivered.get(timeout=5), LogLines)
+    tail.leave()
+    assert tail.join(5)
+    raw = [
+        b"2026-11-25T12:00:01Z stderr F " + claim(1).encode() + b"\n",
+        b"2026-11-25T12:00:02Z stderr P " + claim(2).encode()[:20] + b"\n",
+        b"2026-11-25T12:00:02.1Z stdout F other\n",
+        b"2026-11-25T12:00:02.2Z stderr F " + claim(2).encode()[20:] + b"\n",
+    ]
+    said, end = tail.finish_from(raw, 10**18)
+    names = [one.fact.name for one in said.claims if isinstance(one.fact, ClaimPoint)]
+    assert (names, end) == (["p2"], LogEnded("u0", ""))
+    assert delivered.empty()
+    assert tail.last_stamp == "2026-11-25T12:00:02.2Z"
+
+
+def test_parts_of_a_long_line_are_put_together_for_each_stream() -> None:
+    raw = [b"t1 stdout P ab\n", b"t2 stderr F x\n", b"t3 stdout F cd\n", b"torn"]
+    assert list(runtime_lines(raw)) == [b"t2 x\n", b"t3 abcd\n"]
+
+
+def test_a_reading_that_finds_nothing_of_what_was_read_has_a_gap() -> None:
+    ledger = LineLedger()
+    ledger.begin()
+    assert ledger.take(line(1, "a")) == b"a\n"
+    ledger.begin()
+    ledger.close()
+    assert ledger.has_gap
