@@ -76,6 +76,12 @@ def _versions() -> dict[str, str]:
 
 def _replay(loaded: LoadedScenario, options: RunOptions) -> str:
     words = ["chaosml", "run", str(loaded.path), "--seed", str(loaded.scenario.seed)]
+    if options.on != "embedded":
+        words += ["--on", options.on]
+    if options.context is not None:
+        words += ["--context", options.context]
+    if options.namespace is not None:
+        words += ["--namespace", options.namespace]
     if options.pipeline is not None:
         words += ["--pipeline", str(options.pipeline)]
     if options.trials is not None:

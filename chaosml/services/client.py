@@ -170,11 +170,17 @@ class Services:
             ServiceError: they have, and what their log says last.
         """
         if not self.alive:
-            code = None if self._process is None else self._process.poll()
-            raise ServiceError(
-                f"the services ended unasked ({'still ending' if code is None else code}); "
-                f"were they killed?{self._log_tail()}"
-            )
+            raise ServiceError(f"the services ended unasked{self._exit_code()}{self._log_tail()}")
+
+    def _exit_code(self) -> str:
+        """Return how the process ended, in words; its connection breaks a moment before that."""
+        if self._process is None:
+            return ""
+        try:
+            code = self._process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            return ""
+        return f" (exit code {code}{', killed' if code < 0 else ''})"
 
     def call(self, order: Order, timeout_s: float = 10.0) -> Answer:
         """Give an order and wait for its answer.

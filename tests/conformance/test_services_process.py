@@ -11,7 +11,6 @@ import sys
 
 import pytest
 from botocore.credentials import Credentials
-from botocore.exceptions import ClientError
 from services_under_test import World, connect, marked_processes, start_program
 
 from chaosml import clock
@@ -167,13 +166,13 @@ def test_a_bucket_that_is_not_empty_is_counted_with_every_version(world):
     assert world.call(Begin(execution="trial/9", bucket=world.bucket)).objects == 3
 
 
-def test_a_dead_store_is_answered_for_by_the_gate_and_fails_the_next_begin(world):
+def test_a_dead_store_ends_the_services_which_say_why(world):
     os.kill(store_process_of(world), signal.SIGKILL)
-    with pytest.raises(ClientError, match="ServiceUnavailable"):
-        world.s3().put_object(Bucket=world.bucket, Key="k", Body=b"x")
-    failed = world.requests()[0]
-    assert (failed.status, failed.outcome, failed.stored) == (503, "store-failed", False)
-    with pytest.raises(ServiceError, match=r"refused Begin: the store at .* does not answer"):
+    ended = clock.Deadline("end of the services", 5.0)
+    assert clock.wait_until(lambda: not world.services.alive, ended)
+    with pytest.raises(ServiceError, match=r"(?s)exit code 4.*store ended with code -9"):
+        world.services.check()
+    with pytest.raises(ServiceError, match="Begin was not sent"):
         world.call(Begin(execution="trial/9", bucket="bucket-9"))
 
 

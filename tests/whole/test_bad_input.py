@@ -57,8 +57,8 @@ _BAD_WORKFLOWS = {
     "no Workflow": ("kind: Workflow", "kind: §Pod", "Workflow"),
     "unsupported field": (
         "steps: [[{name: train, template: train}]]",
-        "steps: [[{name: train, template: train, §withItems: [1, 2]}]]",
-        "withItems",
+        "steps: [[{name: train, template: train, §inline: {}}]]",
+        "inline",
     ),
     "template that is not there": (
         "template: train}",
