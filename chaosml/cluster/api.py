@@ -8,6 +8,7 @@ keeps its status, everything else (no connection, no credentials) is a `Substrat
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -183,7 +184,7 @@ def contexts() -> list[str]:
     """
     config = _library().config
     try:
-        listed, _ = config.list_kube_config_contexts()
+        listed, _ = config.list_kube_config_contexts(_kubeconfig())
     except config.ConfigException:
         return []
     except (yaml.YAMLError, OSError, ValueError) as error:
@@ -206,7 +207,10 @@ def connect(context: str) -> Api:
         raise UsageError(f"no context {context!r}{there}")
     try:
         client = library.config.new_client_from_config(
-            context=context, client_configuration=_configuration(), persist_config=False
+            _kubeconfig(),
+            context=context,
+            client_configuration=_configuration(),
+            persist_config=False,
         )
     except (library.config.ConfigException, OSError) as error:
         raise SubstrateError(f"context {context} cannot be used: {error}") from error
@@ -225,6 +229,11 @@ def connect_kind(cluster: str) -> Api:
         credentials, client_configuration=_configuration(), persist_config=False
     )
     return Api(client, f"context {kind.context(cluster)}")
+
+
+def _kubeconfig() -> str:
+    """Return the user's files; the client itself remembers those of when it was imported."""
+    return os.environ.get("KUBECONFIG") or "~/.kube/config"
 
 
 def _configuration() -> Any:

@@ -74,9 +74,7 @@ class Server:
         self.thread.start()
         config = folder / "config"
         config.write_text(CONFIG.format(port=self.http.server_address[1]))
-        monkeypatch.setattr(
-            "kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(config)
-        )
+        monkeypatch.setenv("KUBECONFIG", str(config))
 
     def close(self) -> None:
         self.http.shutdown()

@@ -7,6 +7,7 @@ plain JSON, because a watch of thousands of pods has no use for typed copies of 
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -117,7 +118,9 @@ class KubernetesApi:
         configuration = client.Configuration()
         try:
             load: Any = config.load_kube_config
-            load(context=context, client_configuration=configuration)
+            # Named at each call: the client remembers what KUBECONFIG was when it was imported.
+            files = os.environ.get("KUBECONFIG") or "~/.kube/config"
+            load(config_file=files, context=context, client_configuration=configuration)
         except config.ConfigException as error:
             raise UsageError(
                 f"no usable context {context!r} in the kubeconfig ({error}); "
