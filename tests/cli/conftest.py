@@ -44,9 +44,11 @@ class ScriptedRunner:
 
 
 @pytest.fixture
-def runner(monkeypatch):
+def runner(monkeypatch, tmp_path):
     scripted = ScriptedRunner()
     monkeypatch.setattr("chaosml.runner.run", scripted.run)
     monkeypatch.setattr("chaosml.runner.rejudge", scripted.rejudge)
     monkeypatch.delenv("CHAOSML_DEBUG", raising=False)
+    # Where tracebacks of internal errors are kept.
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     return scripted
