@@ -133,16 +133,16 @@ def conclude(directory: RunDirectory, *, interrupted: bool | None) -> RunResult:
     return RunResult(judgement, directory.path)
 
 
-def summarize(directory: RunDirectory, path: pathlib.Path) -> ExecutionSummary:
+def summarize(
+    directory: RunDirectory, loaded: LoadedScenario, path: pathlib.Path
+) -> ExecutionSummary:
     """Return what one execution's own history says, in figures."""
-    loaded = _reload(directory, _read(directory, "invocation.json", _Invocation))
     controls, _ = _timelines(directory, loaded)
     return judge.summary(_timeline(path, loaded), loaded.scenario, controls)
 
 
-def needs_more_controls(directory: RunDirectory) -> bool:
+def needs_more_controls(directory: RunDirectory, loaded: LoadedScenario) -> bool:
     """Whether executions differ and too few controls have run to say why."""
-    loaded = _reload(directory, _read(directory, "invocation.json", _Invocation))
     controls, trials = _timelines(directory, loaded)
     return judge.needs_more_controls(loaded.scenario, controls, trials)
 

@@ -266,7 +266,9 @@ class _Executions:
         for trial in planned.trials:
             folder = self.directory.execution("trial", trial.trial)
             self._one(self.composer.trial(trial, folder), trial.case.name)
-        while controls < planned.controls_max and conclude.needs_more_controls(self.directory):
+        while controls < planned.controls_max and conclude.needs_more_controls(
+            self.directory, self.loaded
+        ):
             controls += 1
             self.progress.notice(
                 f"executions differ: control {controls} shows whether the pipeline itself varies"
@@ -283,6 +285,6 @@ class _Executions:
         summary = None
         try:
             self.execute(setup).run()
-            summary = conclude.summarize(self.directory, setup.history)
+            summary = conclude.summarize(self.directory, self.loaded, setup.history)
         finally:
             self.progress.execution_ended(name, summary)
