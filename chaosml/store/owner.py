@@ -9,7 +9,7 @@ import msgspec
 
 from chaosml import clock
 
-__all__ = ["Owner"]
+__all__ = ["Owner", "start_of"]
 
 _STATE, _START = 0, 19
 """Fields of `/proc/PID/stat` behind the command's name: state, start in ticks since boot."""
@@ -38,7 +38,7 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
         pid = os.getpid()
         return cls(
             pid=pid,
-            started=_start_of(pid) or 0,
+            started=start_of(pid) or 0,
             boot=clock.boot_id(),
             workspace=str(workspace),
             run=run,
@@ -47,10 +47,10 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_alive(self) -> bool:
         """Whether this very process still runs; one that nobody has reaped yet does not."""
-        return self.boot == clock.boot_id() and _start_of(self.pid) == self.started
+        return self.boot == clock.boot_id() and start_of(self.pid) == self.started
 
 
-def _start_of(pid: int) -> int | None:
+def start_of(pid: int) -> int | None:
     """Return when a process started; None where there is none or it is dead."""
     try:
         stat = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")

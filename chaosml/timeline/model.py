@@ -47,7 +47,6 @@ from chaosml.event import (
 from chaosml.timeline.ledger import Segment, StepLedger
 from chaosml.timeline.moment import Moment, Seen
 from chaosml.timeline.sources import (
-    ARGO,
     AUDIT,
     GATE,
     HARNESS,
@@ -209,10 +208,6 @@ class Timeline:
         if not reason and self.audited is None:
             return "the audit of the store did not finish"
         return reason
-
-    def doubt_of_workflow(self) -> str:
-        """Return why phases or pods may be missing."""
-        return self.doubt(ARGO, KUBELET)
 
     @property
     def final_phase(self) -> Seen[WorkflowPhase] | None:

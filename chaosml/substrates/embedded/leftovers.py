@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from chaosml import clock
 from chaosml.errors import SubstrateError
 from chaosml.services.lifeline import OWNER_MARK, RUN_MARK
+from chaosml.store.owner import start_of
 from chaosml.substrates.embedded import procfs
 
 __all__ = ["Leftover", "leftovers", "marks", "reap"]
@@ -38,7 +39,7 @@ def marks(run: str) -> dict[str, str]:
     return {
         RUN_MARK: run,
         OWNER_MARK: str(owner),
-        _OWNER_START_MARK: str(procfs.start_time(owner)),
+        _OWNER_START_MARK: str(start_of(owner)),
     }
 
 
@@ -81,7 +82,7 @@ def _recognise(process: procfs.Process, environment: Mapping[str, str]) -> Lefto
     if run is None or not owner.isdigit() or not _is_ours(process.pid):
         return None
     marked = environment.get(_OWNER_START_MARK)
-    start = procfs.start_time(int(owner))
+    start = start_of(int(owner))
     # Without the mark, an owner that is younger than what it owns is somebody else.
     if start is not None and (str(start) == marked if marked else start <= process.start):
         return None

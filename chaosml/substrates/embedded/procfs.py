@@ -19,7 +19,6 @@ __all__ = [
     "read_environment",
     "read_process",
     "reap_children",
-    "start_time",
 ]
 
 _PR_SET_PDEATHSIG = 1
@@ -77,12 +76,6 @@ def read_process(pid: int) -> Process | None:
     except OSError:
         return None
     return Process(pid, int(fields[1]), fields[0].decode(), int(fields[19]))
-
-
-def start_time(pid: int) -> int | None:
-    """Return when the process started, in ticks since boot; None where it has ended."""
-    process = read_process(pid)
-    return None if process is None or process.ended else process.start
 
 
 def processes() -> Iterator[Process]:

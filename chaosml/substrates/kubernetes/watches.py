@@ -105,7 +105,6 @@ class Reflector:
         self._stopped = threading.Event()
         self._stream: LineStream | None = None
         self._thread = threading.Thread(target=self._run, name=f"watch {path}", daemon=True)
-        self.reconnects = 0
 
     def start(self, timeout_s: float = 20.0) -> None:
         """Begin, and wait for the first list.
@@ -141,7 +140,6 @@ class Reflector:
                 if self._away.passed:
                     self._fail(error)
                     return
-            self.reconnects += 1
             self._stopped.wait(_AGAIN_S)
 
     def _fail(self, error: SubstrateError) -> None:
