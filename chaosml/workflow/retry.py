@@ -31,6 +31,16 @@ _NS = 1_000_000_000
 _LONGEST_NS = 2**63 - 1
 """Go's longest duration, to which an overflow is cut."""
 _UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": _NS, "m": 60 * _NS, "h": 3600 * _NS}
+_HUMAN_UNITS = (
+    (360 * 86400, "year"),
+    (30 * 86400, "month"),
+    (7 * 86400, "week"),
+    (86400, "day"),
+    (3600, "hour"),
+    (60, "minute"),
+    (1, "second"),
+)
+"""In seconds; months and years as Argo's library counts them."""
 _DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)")
 
 _TRANSIENT = (
@@ -244,9 +254,17 @@ def _integer(text: str, what: str) -> int:
 
 
 def _humanize(duration_ns: int) -> str:
-    """Return a duration in the words of Argo's messages: `1 minutes 30 seconds`."""
+    """Return a duration in the words of Argo's messages: `1 minute 30 seconds`, two units at most.
+
+    Source: argo-workflows util/humanize/humanize.go `Duration`.
+    """
     seconds = duration_ns // _NS
-    parts = [(seconds // 86400, "days"), (seconds // 3600 % 24, "hours")]
-    parts += [(seconds // 60 % 60, "minutes"), (seconds % 60, "seconds")]
-    first = next((place for place, (count, _) in enumerate(parts) if count), len(parts) - 1)
-    return " ".join(f"{count} {unit}" for count, unit in parts[first:])
+    size, unit = next(one for one in _HUMAN_UNITS if seconds >= one[0] or one[0] == 1)
+    first = f"{seconds // size} {unit}{'' if seconds // size == 1 else 's'}"
+    if seconds < 60:
+        return first
+    if seconds < 3600:
+        return f"{first} {seconds % 60} seconds"
+    if seconds < 86400:
+        return f"{first} {seconds // 60 % 60} minutes"
+    return f"{first} {seconds // 3600 % 24} hours"

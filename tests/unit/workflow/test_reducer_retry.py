@@ -201,10 +201,12 @@ def test_backoff_waits_its_duration_then_multiplies_it():
 @pytest.mark.parametrize(
     ("backoff", "message"),
     [
-        ("{duration: '90'}", "Backoff for 1 minutes 30 seconds"),
+        ("{duration: '1'}", "Backoff for 1 second"),
+        ("{duration: '90'}", "Backoff for 1 minute 30 seconds"),
         ("{duration: 4m}", "Backoff for 4 minutes 0 seconds"),
-        ("{duration: 2h}", "Backoff for 2 hours 0 minutes 0 seconds"),
-        ("{duration: 36h}", "Backoff for 1 days 12 hours 0 minutes 0 seconds"),
+        ("{duration: 2h}", "Backoff for 2 hours 0 minutes"),
+        ("{duration: 36h}", "Backoff for 1 day 12 hours"),
+        ("{duration: 193h}", "Backoff for 1 week 1 hours"),
         ("{duration: 500ms}", "Backoff for 0 seconds"),
         ("{duration: 10s, factor: 0}", "Backoff for 10 seconds"),
         ("{duration: 10s, factor: 3, cap: 15s}", "Backoff for 10 seconds"),
@@ -370,6 +372,35 @@ def test_a_retried_dag_runs_again_from_its_start():
     run.complete("wf(1).b")
     assert run.finished == ("Succeeded", "")
     assert run.specs["wf(1).b"].task == "b"
+
+
+@pytest.mark.parametrize(
+    ("inner", "pod"),
+    [
+        ("dag: {tasks: [{name: a, template: pod}]}", "wf.retried(1).a"),
+        ("steps: [[{name: a, template: pod}]]", "wf.retried(1)[0].a"),
+    ],
+)
+def test_what_follows_a_retried_dag_or_steps_hangs_below_the_last_attempt_itself(inner, pod):
+    run = Run(
+        f"""
+        entrypoint: main
+        templates:
+        - name: main
+          dag:
+            tasks:
+            - {{name: retried, template: inner}}
+            - {{name: next, template: pod, depends: retried}}
+        - name: inner
+          retryStrategy: {{limit: 1}}
+          {inner}
+        - {{name: pod, container: {{image: i, command: [c]}}}}
+        """
+    )
+    run.complete(pod.replace("(1)", "(0)"), 1)
+    run.complete(pod)
+    assert run.vertex("wf.retried(1)").children[-1] == "wf.next"
+    assert run.vertex(pod).children == ()
 
 
 def test_a_dag_in_error_is_not_retried_under_the_default_policy():
