@@ -6,7 +6,9 @@
       HarnessError      the environment or the harness failed; nothing was proved   exit 4
         ServiceError    a service (gate, store, metadata, control) failed
         SubstrateError  pods or nodes could not be handled
+          FaultRefused  a rule of the environment forbids a fault; the trial is INVALID   exit 3
         HistoryError    a run directory or history cannot be read or written
+        ShadowError     Argo showed what our own reducer cannot reach: a bug of ours
       Interrupted       the user stopped the run; faults were healed                exit 130
 
 A failing pipeline is never an exception: it is a verdict (see `verdict`).
@@ -18,12 +20,14 @@ from dataclasses import dataclass
 
 __all__ = [
     "ChaosmlError",
+    "FaultRefused",
     "HarnessError",
     "HistoryError",
     "Interrupted",
     "Problem",
     "ScenarioError",
     "ServiceError",
+    "ShadowError",
     "SubstrateError",
     "UsageError",
 ]
@@ -74,8 +78,24 @@ class SubstrateError(HarnessError):
     """Pods or nodes could not be started, signalled or removed."""
 
 
+class FaultRefused(SubstrateError):
+    """A rule of the environment forbids a fault; nothing was changed.
+
+    Inside an execution it makes the injection INVALID, and the run goes on.
+    """
+
+    def __init__(self, why: str, detail: str) -> None:
+        self.why = why
+        """In a few words joined by hyphens, such as `refused-by-pdb`."""
+        super().__init__(detail)
+
+
 class HistoryError(HarnessError):
     """A history or run directory could not be read or written."""
+
+
+class ShadowError(HarnessError):
+    """A real Argo showed a status that our reducer cannot reach, so one of the two is not Argo."""
 
 
 class Interrupted(ChaosmlError):

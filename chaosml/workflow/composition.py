@@ -131,7 +131,8 @@ def outbound(operation: Operation, name: str) -> Iterator[str]:
     vertex = operation.vertex(name)
     if vertex.type == "Retry":
         attempts = [child for child in vertex.children if operation.find(child) is not None]
-        yield from outbound(operation, attempts[-1]) if attempts else (name,)
+        # The attempt itself, though it be a dag or steps with ends of its own.
+        yield attempts[-1] if attempts else name
     elif vertex.type in ("StepGroup", "TaskGroup"):
         for child in vertex.children:
             yield from outbound(operation, child) if operation.find(child) else ()

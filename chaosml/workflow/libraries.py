@@ -20,12 +20,52 @@ from typing import Any
 from chaosml.document import Document, Loc, Mark, nearest
 from chaosml.errors import Problem, ScenarioError
 
-__all__ = ["resolve"]
+__all__ = ["Reference", "missing", "resolve"]
 
 _KINDS = {"WorkflowTemplate": "", "ClusterWorkflowTemplate": "cluster:"}
 """Kinds of documents that can be referred to, with what their names begin with."""
 _MERGED_BY_NAME = frozenset(("parameters", "templates", "volumes"))
 _TEMPLATES: Loc = ("spec", "templates")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Reference:
+    """A document that a Workflow refers to."""
+
+    kind: str
+    """`WorkflowTemplate` or `ClusterWorkflowTemplate`."""
+    name: str
+
+
+def missing(documents: Sequence[Document]) -> tuple[Reference, ...]:
+    """Return the documents that a Workflow's file refers to and does not hold.
+
+    What is wrong with a reference is for `resolve` to say.
+    """
+    held = {(one.get(("kind",)), one.get(("metadata", "name"))) for one in documents}
+    found = {
+        Reference(_kind(raw), raw["name"])
+        for document in documents
+        for raw in _references(document)
+        if isinstance(raw.get("name"), str)
+    }
+    return tuple(sorted(one for one in found if (one.kind, one.name) not in held))
+
+
+def _kind(raw: dict[str, Any]) -> str:
+    return "ClusterWorkflowTemplate" if raw.get("clusterScope") is True else "WorkflowTemplate"
+
+
+def _references(document: Document) -> Iterator[dict[str, Any]]:
+    """Yield every reference of a document to another one, as it stands there."""
+    spec = document.get(("spec",))
+    if not isinstance(spec, dict):
+        return
+    calls = [call for _, call in _hooks(("spec",), spec)]
+    for template in _list(spec.get("templates")):
+        calls += [call for _, call in _calls((), template)]
+    raws = [spec.get("workflowTemplateRef"), *(call.get("templateRef") for call in calls)]
+    yield from (raw for raw in raws if isinstance(raw, dict))
 
 
 def resolve(documents: Sequence[Document]) -> tuple[Document, list[Problem]]:
@@ -225,7 +265,7 @@ class _Merge:
         name = f"{'cluster:' if is_cluster else ''}{reference['name']}"
         if name in self.libraries:
             return name
-        kind = "ClusterWorkflowTemplate" if is_cluster else "WorkflowTemplate"
+        kind = _kind(reference)
         meant = nearest(name, self.libraries)
         advice = f'did you mean "{meant}"?' if meant else "put it into this file, after a line ---"
         self._complain(at, f'no {kind} in this file is called "{reference["name"]}"; {advice}')

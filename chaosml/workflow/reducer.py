@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from chaosml.workflow import completion
@@ -46,7 +46,16 @@ from chaosml.workflow.state import (
 )
 from chaosml.workflow.variables import exit_variables, workflow_variables
 
-__all__ = ["Reduction", "State", "has_file_outputs", "reduce", "start", "tasks"]
+__all__ = [
+    "Reduction",
+    "State",
+    "has_file_outputs",
+    "reconcile",
+    "reduce",
+    "start",
+    "tasks",
+    "templates_of",
+]
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
@@ -108,10 +117,24 @@ def reduce(state: State, observation: Observation) -> Reduction:
     Raises:
         ValueError: the observation names a pod that this workflow never asked for.
     """
+    return reconcile(state, (observation,))
+
+
+def reconcile(state: State, observations: Sequence[Observation]) -> Reduction:
+    """Take several observations before the workflow is gone through once.
+
+    So Argo's controller does it, which looks at all pods and only then decides. The times of
+    the observations may stand in any order; what follows from all of them follows at the last.
+
+    Raises:
+        ValueError: an observation names a pod that this workflow never asked for.
+    """
     if state.is_finished:
         return Reduction(state, (), ())
-    operation = Operation(state, observation.at_ns)
-    _observe(operation, observation)
+    operation = Operation(state, state.now_ns)
+    for observation in sorted(observations, key=lambda one: one.at_ns):
+        operation.now_ns = max(operation.now_ns, observation.at_ns)
+        _observe(operation, observation)
     _operate(operation)
     return operation.finish()
 
@@ -329,6 +352,12 @@ def _finish(operation: Operation, phase: str, message: str) -> None:
 def tasks(workflow: Workflow) -> tuple[str, ...]:
     """Return the names of the tasks and steps that are pods, the exit handler's last."""
     return tuple(dict.fromkeys(task for task, _ in _pod_tasks(workflow)))
+
+
+def templates_of(workflow: Workflow, task: str) -> tuple[str, ...]:
+    """Return the names of the pod templates that a task runs; more than one is rare."""
+    found = (template.name for name, template in _pod_tasks(workflow) if name == task)
+    return tuple(name for name in found if name)
 
 
 def has_file_outputs(workflow: Workflow, task: str) -> bool:
