@@ -24,7 +24,7 @@ from chaosml.services.lifeline import OWNER_MARK, RUN_MARK
 from chaosml.services.messages import Answer, Call, Message, Order, Ready, Said
 from chaosml.services.sources import SOURCES
 
-__all__ = ["Endpoints", "Services"]
+__all__ = ["Endpoints", "Lost", "Services"]
 
 _END_S = 3.0
 _KILL_S = 2.0
@@ -41,11 +41,13 @@ class Endpoints:
     """`host:port`."""
     metadata_url: str
     store_url: str
+    toxiproxy_url: str | None = None
+    """The API of Toxiproxy, where one was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Lost:
-    """The process ended although nobody closed it."""
+class Lost:
+    """What the services have still to say of this execution is not known."""
 
     why: str
 
@@ -64,6 +66,7 @@ class Services:
         run: str,
         directory: pathlib.Path,
         store_url: str | None = None,
+        toxiproxy: bool = False,
         start_s: float = 20.0,
     ) -> None:
         """Prepare; `start` starts.
@@ -73,12 +76,14 @@ class Services:
             run: Name of the run; marks the processes.
             directory: Where `services.log` is written.
             store_url: An S3 endpoint; without it an embedded store is started.
+            toxiproxy: Whether an embedded Toxiproxy is started, too.
             start_s: How long the start may take.
         """
         self._inbox = inbox
         self._run = run
         self._log = directory / "services.log"
         self._store_url = store_url
+        self._toxiproxy = toxiproxy
         self._start_s = start_s
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
@@ -114,7 +119,13 @@ class Services:
 
     def _locate(self, ready: Ready) -> Endpoints:
         """Return where the services are for pods and the audit."""
-        return Endpoints(ready.gate_url, ready.control, ready.metadata_url, ready.store_url)
+        return Endpoints(
+            ready.gate_url,
+            ready.control,
+            ready.metadata_url,
+            ready.store_url,
+            ready.toxiproxy_url,
+        )
 
     def _connect(self) -> socket.socket:
         """Start the process and return the runner's end of the connection to it."""
@@ -130,6 +141,8 @@ class Services:
         command += ["--socket", str(connection), "--parent", str(os.getpid())]
         if self._store_url is not None:
             command += ["--store", self._store_url]
+        if self._toxiproxy:
+            command.append("--toxiproxy")
         marks = {RUN_MARK: self._run, OWNER_MARK: str(os.getpid())}
         try:
             with open(self._log, "ab") as log:
@@ -194,7 +207,7 @@ class Services:
         self._pending[number] = answers
         try:
             self._send(Call(id=number, order=order), name)
-            answer = answers.get(timeout=timeout_s)
+            answer = self._await(answers, timeout_s)
         except queue.Empty:
             raise ServiceError(
                 f"the services did not answer {name} within {timeout_s:g} s{self._log_tail()}"
@@ -206,6 +219,14 @@ class Services:
         if answer.error is not None:
             raise ServiceError(f"the services refused {name}: {answer.error}")
         return answer
+
+    def _await(self, answers: queue.SimpleQueue[Answer | None], timeout_s: float) -> Answer | None:
+        """Return the answer that comes, None where the services end before.
+
+        Raises:
+            queue.Empty: neither happened in time.
+        """
+        return answers.get(timeout=timeout_s)
 
     def _send(self, call: Call, name: str) -> None:
         if self._socket is None or self._broken:
@@ -224,7 +245,7 @@ class Services:
         match message:
             case Said(emission=emission):
                 return [emission]
-            case _Lost(why):
+            case Lost(why):
                 return [LoseSource(source, why) for source in SOURCES]
         raise TypeError(f"not a message of the services: {message!r}")
 
@@ -262,7 +283,11 @@ class Services:
         for answers in list(self._pending.values()):
             answers.put(None)
         if not self._closing and self._endpoints is not None:
-            self._inbox.put((self, _Lost(f"the services process ended; see {self._log}")))
+            self._inbox.put((self, Lost(self._why_lost)))
+
+    @property
+    def _why_lost(self) -> str:
+        return f"the services process ended; see {self._log}"
 
     def _log_tail(self) -> str:
         try:

@@ -5,6 +5,9 @@
     probe    ─► {"hold":RULE,"event":{"event":"step","step":61,…}}      and waits
     services ─► {"release":RULE}
 
+Having read what is armed, a probe may say what its clock shows, `{"mono_ns":…,"boot":…}`:
+a round trip, which bounds that clock where it is not the services' own.
+
 A probe goes on by itself when its connection breaks, so every doubt is settled by
 closing the connection: a malformed or overlong line, a silent client, one too many.
 """
@@ -12,13 +15,15 @@ closing the connection: a malformed or overlong line, a silent client, one too m
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
+from chaosml import clock
 from chaosml.event import ProbeConnected
 from chaosml.services.execution import Execution, Hold, Stage
-from chaosml.services.messages import AddPod
+from chaosml.services.messages import AddPod, Clocked
 from chaosml.services.sources import CONTROL
 
 __all__ = ["Control"]
@@ -38,6 +43,19 @@ class _Hello(msgspec.Struct):
 class _Stop(msgspec.Struct):
     hold: str
     event: dict[str, Any]
+
+
+class _Clock(msgspec.Struct):
+    mono_ns: int
+    boot: str
+
+
+def _read(line: bytes) -> _Stop | _Clock:
+    """Read a line of a probe; each kind is known by its fields."""
+    fields = msgspec.json.decode(line, type=dict[str, Any])
+    if "hold" in fields:
+        return msgspec.convert(fields, _Stop)
+    return msgspec.convert(fields, _Clock)
 
 
 class _Probe:
@@ -108,8 +126,16 @@ class _Probe:
 class Control:
     """The server of the control channel."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, tell: Callable[[Clocked], None]) -> None:
+        """Prepare; `listen` listens.
+
+        Args:
+            stage: What is going on.
+            tell: Gets the round trips to probes on other clocks.
+        """
         self._stage = stage
+        self._tell = tell
+        self._boot = clock.boot_id()
         self._probes: set[_Probe] = set()
         self._sockets: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
@@ -159,11 +185,20 @@ class Control:
         if pod is not None:
             execution.emit(CONTROL, f"pod/{pod.uid}", ProbeConnected(uid=pod.uid))
         self._probes.add(probe)
+        sent_ns = clock.monotonic_ns()
         probe.send_armed()
         try:
             while line := await reader.readline():
-                if probe.stop(msgspec.json.decode(line, type=_Stop)):
-                    await self.push()
+                received_ns = clock.monotonic_ns()
+                match _read(line):
+                    case _Stop() as stop if probe.stop(stop):
+                        await self.push()
+                    case _Clock(mono_ns, boot) if boot != self._boot:
+                        self._note_clock(boot, sent_ns, mono_ns, received_ns)
         finally:
             self._probes.discard(probe)
             probe.leave()
+
+    def _note_clock(self, boot: str, sent_ns: int, stamp_ns: int, received_ns: int) -> None:
+        """Tell of a probe's stamp, made after it had read what was sent to it."""
+        self._tell(Clocked(boot=boot, sent_ns=sent_ns, stamp_ns=stamp_ns, received_ns=received_ns))

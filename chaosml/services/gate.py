@@ -6,6 +6,7 @@ import asyncio
 
 from aiohttp import web
 
+from chaosml.services import canary
 from chaosml.services.exchange import Exchange
 from chaosml.services.execution import Stage
 from chaosml.services.refusal import Refusal
@@ -32,6 +33,8 @@ class Gate:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request."""
+        if request.path == canary.GATE_PATH:
+            return await canary.answer_http(request)
         execution = self._stage.execution
         if execution is None:
             # What nobody records must not change what is stored.

@@ -1,11 +1,16 @@
-"""How a process of ours ends with the one that started it, and the marks it carries."""
+"""How a program of ours ends with the one that started it, and the marks it carries."""
 
 from __future__ import annotations
 
 import os
 import signal
 
-__all__ = ["OWNER_MARK", "RUN_MARK", "end_with_parent"]
+__all__ = ["AWAY_S", "LIFELINE_S", "OWNER_MARK", "RUN_MARK", "end_with_parent"]
+
+AWAY_S = 60.0
+"""How long a runner looks for services that it cannot reach."""
+LIFELINE_S = 90.0
+"""How long services in a pod serve without a word of their runner, which has given up by then."""
 
 RUN_MARK = "CHAOSML_RUN"
 """Environment variable that says to which run a process belongs."""

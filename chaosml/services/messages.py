@@ -3,6 +3,10 @@
 Runner to services: a `Call` with an id, answered by one `Answer` with the same id.
 Services to runner, unasked: `Ready` once, then `Said`, an emission of the gate, control or
 metadata source.
+
+To services in a pod, whose connections may break, the runner says `Attach` first on each of
+them and is answered by `Ready`. `Answer`, `Said` and `Clocked` are numbered there, from 1 in
+their order; `Beat` says up to which they were taken and is answered by `Beaten`.
 """
 
 from __future__ import annotations
@@ -15,13 +19,20 @@ __all__ = [
     "AddPod",
     "Answer",
     "Arm",
+    "Attach",
+    "Beat",
+    "Beaten",
     "Begin",
     "Call",
+    "Clocked",
     "Disarm",
     "End",
     "EndHolds",
+    "Leave",
+    "Measure",
     "Message",
     "Notify",
+    "OpenRelay",
     "Order",
     "Ready",
     "Release",
@@ -120,6 +131,35 @@ class Withdraw(_Order, frozen=True, kw_only=True, tag="withdraw"):
     node: str
 
 
+class OpenRelay(_Order, frozen=True, kw_only=True, tag="open-relay"):
+    """Listen for a TCP service, for the whole run; answered with the relay's `address`.
+
+    Toxiproxy's proxy is in front of it, the service behind. It says who talked and answers
+    canaries itself. A second order for the same proxy gives the same address.
+    """
+
+    proxy: str
+    upstream: str
+    """`host:port` of the service."""
+
+
+class Measure(_Order, frozen=True, kw_only=True, tag="measure"):
+    """Send canaries through a proxy; answered at once, `CanaryMeasured` follows."""
+
+    injection: str
+    proxy: str
+    when: str
+    address: str
+    """`host:port` where the proxy listens."""
+    http: bool
+    """Whether the gate answers behind the proxy; else a relay does."""
+    upload_bytes: int
+    download_bytes: int
+    samples: int
+    limit_s: float
+    """For all samples together."""
+
+
 class End(_Order, frozen=True, kw_only=True, tag="end"):
     """The execution's pods are dead: drain requests in flight, end holds.
 
@@ -127,7 +167,19 @@ class End(_Order, frozen=True, kw_only=True, tag="end"):
     """
 
 
-Order = Begin | AddPod | Arm | Disarm | Release | EndHolds | Notify | Withdraw | End
+Order = (
+    Begin
+    | AddPod
+    | Arm
+    | Disarm
+    | Release
+    | EndHolds
+    | Notify
+    | Withdraw
+    | OpenRelay
+    | Measure
+    | End
+)
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, tag="call"):
@@ -144,6 +196,50 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, tag="answer"):
     error: str | None = None
     objects: int | None = None
     closed: dict[str, int] | None = None
+    address: str | None = None
+    """`host:port` of a relay."""
+
+
+class Attach(msgspec.Struct, frozen=True, kw_only=True, tag="attach"):
+    """The runner's first line on a connection: who it is, and what it has."""
+
+    token: str
+    """Proves that it is the same runner as before."""
+    taken: int
+    """Number of the last message that it has; 0 for none."""
+
+
+class Beat(msgspec.Struct, frozen=True, kw_only=True, tag="beat"):
+    """The runner is there; answered at once by `Beaten`."""
+
+    sent_ns: int
+    """On the runner's clock."""
+    taken: int
+    """Number of the last message that it has: it will not ask for it again."""
+
+
+class Beaten(msgspec.Struct, frozen=True, kw_only=True, tag="beaten"):
+    """The services are there."""
+
+    sent_ns: int
+    """Of the beat, as it came."""
+    stamp_ns: int
+    """On the services' clock."""
+
+
+class Leave(msgspec.Struct, frozen=True, kw_only=True, tag="leave"):
+    """The runner will not come again: the services end."""
+
+
+class Clocked(msgspec.Struct, frozen=True, kw_only=True, tag="clocked"):
+    """A round trip to a probe on another clock, the services' own at both ends."""
+
+    boot: str
+    """Names the probe's clock."""
+    sent_ns: int
+    stamp_ns: int
+    """On the probe's clock."""
+    received_ns: int
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
@@ -156,6 +252,10 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
     store_url: str
     boot: str = ""
     """Boot id of the kernel whose monotonic clock stamps what the services say."""
+    toxiproxy_url: str | None = None
+    """The API of the embedded Toxiproxy, where one was asked for."""
+    first: int = 1
+    """Number of the first message that follows."""
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True, tag="said"):
@@ -164,4 +264,4 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, tag="said"):
     emission: Emission
 
 
-Message = Answer | Said | Ready
+Message = Answer | Said | Clocked | Ready | Beaten

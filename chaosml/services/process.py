@@ -1,19 +1,20 @@
 """The services process: `python -m chaosml.services.process --socket FD --parent PID`.
 
-In a pod it is `… --runner-port PORT --host ADDRESS`: it takes the one connection of the
+In a pod it is `… --runner-port PORT --host ADDRESS`: it takes the connections of the one
 runner on the loopback interface, where only a port-forward gets to, and serves the pods
 on the pod's address.
 
 One asyncio program holds the gate, the control channel and the metadata service.
-It takes orders from the socket FD in their order and says there what happened.
-When the other end of that socket closes, or the parent is gone, every hold ends,
-the store's process is killed, and the process exits.
+It takes orders from the runner in their order and says there what happened (`link`).
+When the runner or the parent is gone, every hold ends, the store's process is killed,
+and the process exits.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -23,18 +24,19 @@ from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 
 import botocore.session
-import msgspec
 from botocore.credentials import Credentials
 
 from chaosml import clock
 from chaosml.errors import ServiceError
 from chaosml.event import Emission
+from chaosml.services import canary
 from chaosml.services.connection import HttpListener, listen
 from chaosml.services.control import Control
 from chaosml.services.embedded_store import EmbeddedStore
 from chaosml.services.execution import Execution, Stage
 from chaosml.services.gate import Gate
 from chaosml.services.lifeline import end_with_parent
+from chaosml.services.link import Pipe, Port, Runner
 from chaosml.services.messages import (
     AddPod,
     Answer,
@@ -44,7 +46,9 @@ from chaosml.services.messages import (
     Disarm,
     End,
     EndHolds,
+    Measure,
     Notify,
+    OpenRelay,
     Order,
     Ready,
     Release,
@@ -52,7 +56,9 @@ from chaosml.services.messages import (
     Withdraw,
 )
 from chaosml.services.metadata import Metadata
+from chaosml.services.relay import Relay
 from chaosml.services.signing import Signer
+from chaosml.services.sources import GATE
 from chaosml.services.store import Store
 
 __all__ = ["main"]
@@ -62,7 +68,6 @@ _DRAIN_S = 5.0
 _CANCEL_S = 1.0
 _QUIET_S = 0.1
 _POLL_S = 0.01
-_RUNNER_S = 300.0
 _ANYONE = Credentials("chaosml", "chaosml")
 """For the embedded store, which believes every signature."""
 
@@ -71,22 +76,20 @@ class _Conductor:
     """Carries out orders."""
 
     def __init__(
-        self, stage: Stage, store: Store, control: Control, writer: asyncio.StreamWriter
+        self, stage: Stage, store: Store, control: Control, runner: Runner, host: str
     ) -> None:
         self.metadata = Metadata(stage)
+        self._host = host
+        self._relays: dict[str, Relay] = {}
+        self._canaries: set[asyncio.Task[None]] = set()
         self.gate_listener: HttpListener | None = None
         self._stage = stage
         self._store = store
         self._control = control
-        self._writer = writer
-
-    def send(self, message: Answer | Said | Ready) -> None:
-        """Send a message to the runner."""
-        if not self._writer.is_closing():
-            self._writer.write(msgspec.json.encode(message) + b"\n")
+        self._runner = runner
 
     def _say(self, emission: Emission) -> None:
-        self.send(Said(emission=emission))
+        self._runner.send(Said(emission=emission))
 
     async def take(self, call: Call) -> None:
         """Carry out an order and answer it."""
@@ -94,7 +97,7 @@ class _Conductor:
             answer = await self._obey(call.id, call.order)
         except ServiceError as error:
             answer = Answer(id=call.id, error=str(error))
-        self.send(answer)
+        self._runner.send(answer)
 
     def _execution(self) -> Execution:
         if self._stage.execution is None:
@@ -123,6 +126,10 @@ class _Conductor:
                 self.metadata.notify(self._execution(), order)
             case Withdraw(node=node):
                 self.metadata.withdraw(self._execution(), node)
+            case Measure():
+                self._measure(order)
+            case OpenRelay():
+                return Answer(id=number, address=await self._open_relay(order))
         return Answer(id=number)
 
     async def _begin(self, order: Begin) -> int:
@@ -133,10 +140,45 @@ class _Conductor:
         self._stage.execution = Execution(order.execution, order.bucket, self._say)
         return objects
 
+    def _measure(self, order: Measure) -> None:
+        """Start canaries; a slow one must not keep other orders waiting."""
+        task = asyncio.create_task(self._say_measured(self._execution(), order))
+        self._canaries.add(task)
+        task.add_done_callback(self._canaries.discard)
+
+    @staticmethod
+    async def _say_measured(execution: Execution, order: Measure) -> None:
+        begun_ns = clock.monotonic_ns()
+        fact = await canary.measure(order)
+        execution.emit(GATE, f"proxy/{order.proxy}", fact, earliest_ns=begun_ns)
+
+    async def _open_relay(self, order: OpenRelay) -> str:
+        relay = self._relays.get(order.proxy)
+        if relay is None:
+            relay = Relay(self._stage, order.proxy, order.upstream)
+            try:
+                await relay.listen(self._host)
+            except OSError as error:
+                raise ServiceError(f"no relay for {order.upstream}: {error}") from error
+            self._relays[order.proxy] = relay
+        return relay.address
+
+    def close_relays(self) -> None:
+        """Take no more connections for services."""
+        for relay in self._relays.values():
+            relay.close()
+
     async def _end(self) -> dict[str, int]:
         execution = self._execution()
         execution.end_all_holds("death")
         await self._drain(execution)
+        if self._canaries:
+            # What a canary measured after the last fault is the receipt of its heal.
+            _, late = await asyncio.wait(self._canaries, timeout=_DRAIN_S)
+            for task in late:
+                task.cancel()
+        for relay in self._relays.values():
+            relay.flush()
         execution.close()
         self._stage.execution = None
         return execution.last
@@ -182,10 +224,10 @@ def _create_signer(embedded: bool) -> Signer:
     return Signer(found, region)
 
 
-async def _serve(connection: socket.socket, store_url: str | None, host: str) -> None:
-    reader, writer = await asyncio.open_connection(sock=connection, limit=_LINE_BYTES_MAX)
+async def _serve(
+    runner: Runner, store_url: str | None, host: str, *, toxiproxy: bool = False
+) -> None:
     async with AsyncExitStack() as stack:
-        stack.callback(writer.close)
         embedded = store_url is None
         signer = _create_signer(embedded)
         tasks: set[asyncio.Task[None]] = set()
@@ -197,8 +239,9 @@ async def _serve(connection: socket.socket, store_url: str | None, host: str) ->
         stage = Stage()
         store = Store(store_url, signer)
         stack.push_async_callback(store.close)
-        control = Control(stage)
-        conductor = _Conductor(stage, store, control, writer)
+        control = Control(stage, runner.send)
+        conductor = _Conductor(stage, store, control, runner, host)
+        stack.callback(conductor.close_relays)
         address = await control.listen(host)
         stack.callback(control.close)
         gate = Gate(stage, store, strict=embedded)
@@ -207,16 +250,15 @@ async def _serve(connection: socket.socket, store_url: str | None, host: str) ->
         metadata = await listen(conductor.metadata.handle, host)
         stack.push_async_callback(metadata.close)
         stack.callback(conductor.release_all)
-        conductor.send(
-            Ready(
-                gate_url=conductor.gate_listener.url,
-                control=address,
-                metadata_url=metadata.url,
-                store_url=store_url,
-                boot=clock.boot_id(),
-            )
+        ready = Ready(
+            gate_url=conductor.gate_listener.url,
+            control=address,
+            metadata_url=metadata.url,
+            store_url=store_url,
+            boot=clock.boot_id(),
+            toxiproxy_url=await _start_toxiproxy(stack, host) if toxiproxy else None,
         )
-        tasks.add(asyncio.create_task(_obey_until_closed(reader, conductor)))
+        tasks.add(asyncio.create_task(runner.serve(ready, conductor.take)))
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -226,13 +268,11 @@ async def _serve(connection: socket.socket, store_url: str | None, host: str) ->
                 task.cancel()
 
 
-async def _obey_until_closed(reader: asyncio.StreamReader, conductor: _Conductor) -> None:
-    decoder = msgspec.json.Decoder(Call)
-    try:
-        while line := await reader.readline():
-            await conductor.take(decoder.decode(line))
-    except ConnectionError:
-        logging.getLogger(__name__).warning("the runner's connection broke")
+async def _start_toxiproxy(stack: AsyncExitStack, host: str) -> str:
+    # Imported here: most scenarios need none.
+    from chaosml.services.toxiproxy import Toxiproxy
+
+    return (await stack.enter_async_context(Toxiproxy(host, 0, seed=0))).url
 
 
 async def _watch(child: EmbeddedStore) -> None:
@@ -241,7 +281,9 @@ async def _watch(child: EmbeddedStore) -> None:
     raise ServiceError(f"the embedded store ended with code {code}; was it killed?")
 
 
-async def _run(connection: socket.socket, store_url: str | None, parent: int) -> int:
+async def _run(
+    connection: socket.socket, store_url: str | None, parent: int, *, toxiproxy: bool
+) -> int:
     """Serve until the runner has gone or a signal says to stop."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -249,25 +291,27 @@ async def _run(connection: socket.socket, store_url: str | None, parent: int) ->
     loop.add_signal_handler(signal.SIGHUP, lambda: stop.set() if os.getppid() != parent else None)
     if not end_with_parent(parent, signal.SIGHUP):
         return 1
-    await _serve_until(stop, _serve(connection, store_url, "127.0.0.1"))
+    await _serve_until(stop, _serve_pipe(connection, store_url, toxiproxy=toxiproxy))
     return 0
+
+
+async def _serve_pipe(connection: socket.socket, store_url: str | None, *, toxiproxy: bool) -> None:
+    reader, writer = await asyncio.open_connection(sock=connection, limit=_LINE_BYTES_MAX)
+    with contextlib.closing(writer):
+        await _serve(Pipe(reader, writer), store_url, "127.0.0.1", toxiproxy=toxiproxy)
 
 
 async def _run_in_pod(port: int, store_url: str | None, host: str) -> int:
     """Serve the first runner that connects, until it has gone; give up where none comes."""
-    await _serve_until(asyncio.Event(), _serve_first(port, store_url, host))
+    await _serve_until(asyncio.Event(), _serve_port(port, store_url, host))
     return 0
 
 
-async def _serve_first(port: int, store_url: str | None, host: str) -> None:
-    loop = asyncio.get_running_loop()
-    with socket.create_server(("127.0.0.1", port)) as listener:
-        listener.setblocking(False)
-        try:
-            connection, _ = await asyncio.wait_for(loop.sock_accept(listener), _RUNNER_S)
-        except TimeoutError:
-            raise ServiceError(f"no runner connected within {_RUNNER_S:.0f} s") from None
-    await _serve(connection, store_url, host)
+async def _serve_port(port: int, store_url: str | None, host: str) -> None:
+    runner = Port()
+    with contextlib.closing(runner):
+        await runner.listen(port)
+        await _serve(runner, store_url, host)
 
 
 async def _serve_until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None:
@@ -292,6 +336,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--runner-port", type=int, metavar="PORT")
     parser.add_argument("--host", metavar="ADDRESS")
     parser.add_argument("--store", metavar="URL")
+    parser.add_argument("--toxiproxy", action="store_true", help="start an embedded one")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -301,7 +346,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if in_pod:
             return asyncio.run(_run_in_pod(given.runner_port, given.store, given.host))
-        return asyncio.run(_run(socket.socket(fileno=given.socket), given.store, given.parent))
+        connection = socket.socket(fileno=given.socket)
+        running = _run(connection, given.store, given.parent, toxiproxy=given.toxiproxy)
+        return asyncio.run(running)
     except ServiceError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
