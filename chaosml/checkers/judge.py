@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import traceback
 from collections.abc import Mapping, Sequence
 
@@ -16,6 +17,12 @@ from chaosml.checkers.receipts import receipts_of
 from chaosml.checkers.recovery import Recovery
 from chaosml.checkers.reference import CONTROLS_NEEDED
 from chaosml.checkers.resume import Resume, diverges
+from chaosml.checkers.throughput import (
+    Throughput,
+    measures_of,
+    requests_per_upload,
+    slowdowns,
+)
 from chaosml.checkers.waste import Waste, waste_of
 from chaosml.errors import UsageError
 from chaosml.plan.model import Plan, PlannedInjection
@@ -32,6 +39,7 @@ CHECKERS: tuple[Checker, ...] = (
     Resume(),
     Corruption(),
     Recovery(),
+    Throughput(),
     Waste(),
     Lineage(),
     Effect(),
@@ -255,6 +263,19 @@ def _measures(execution: Analysis, controls: Sequence[Analysis]) -> dict[str, Me
         if waste is not None:
             measures["waste"] = round(waste.middle_s, _DIGITS)
     measures |= _recovery_measures(execution)
+    return measures | _throughput_measures(execution, controls)
+
+
+def _throughput_measures(execution: Analysis, controls: Sequence[Analysis]) -> dict[str, Measure]:
+    """Return the figures of the degradation after which the rate was regained last."""
+    found = slowdowns(execution, controls)
+    if not found:
+        return {}
+    worst_one = max(found, key=lambda one: one.recovery.middle_s if one.recovery else math.inf)
+    measures = measures_of(worst_one)
+    uploads = requests_per_upload(execution, worst_one.degradation)
+    if uploads is not None:
+        measures["requests_per_upload"] = round(uploads[0], _DIGITS)
     return measures
 
 

@@ -204,7 +204,7 @@ def _cell(execution: Analysis, name: str, found: list[_Found]) -> tuple[_Cell, s
 def _running_image(execution: Analysis, values: dict[str, str]) -> dict[str, str]:
     """Return the digest of the image that really ran, where it is of the documents' scheme."""
     training = execution.timeline.pods_of(execution.timeline.training_task)
-    images = {pod.created.fact.image_id for pod in training if pod.created is not None}
+    images = {pod.image_id for pod in training if pod.image_id}
     if len(images) != 1:
         return {}
     image = images.pop()

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 
+from chaosml.checkers import survivals
+from chaosml.checkers.canaries import Doubt, examine
+from chaosml.checkers.survivals import SURVIVALS
 from chaosml.event import InjectionArmed, PodDeletion
 from chaosml.plan.model import PlannedInjection
 from chaosml.timeline.model import TERMINAL, Hold, Injection, Pod, Timeline
 from chaosml.timeline.moment import Moment, Order, order
-from chaosml.timeline.sources import CONTROL, GATE, KUBELET, METADATA
+from chaosml.timeline.sources import CONTROL, GATE, HARNESS, KUBELET, METADATA
 from chaosml.timeline.strikes import Strike, notice_of, notice_read_by, strikes, target_of
 from chaosml.verdict import EventRef, Receipt
 
@@ -29,15 +32,6 @@ def receipts_of(
     plans = {plan.injection: plan for plan in planned or ()}
     names = list(plans) or list(timeline.injections)
     return tuple(_Examination(timeline, name, plans.get(name)).receipt() for name in names)
-
-
-class _Doubt(Exception):
-    """Why an injection proves nothing; raised inside the examination only."""
-
-    def __init__(self, why: str, detail: str) -> None:
-        super().__init__(why)
-        self.why = why
-        self.detail = detail
 
 
 class _Examination:
@@ -57,13 +51,17 @@ class _Examination:
 
     def receipt(self) -> Receipt:
         """Return what was found."""
-        why: _Doubt | None = None
+        why: Doubt | None = None
         try:
             self._examine()
-        except _Doubt as doubt:
+        except Doubt as doubt:
             why = doubt
-        view = None if self.target is None else observed_view(self.timeline, self.target)
         plan, armed = self.plan, self.armed
+        view = None
+        # Whoever is only slowed down ends by itself, which is no view of a death.
+        ends = armed is None or armed.lethal or self.strike is not None
+        if self.target is not None and ends and (armed is None or armed.service is None):
+            view = observed_view(self.timeline, self.target)
         return Receipt(
             injection=self.name,
             fault=plan.fault if plan else (armed.fault if armed else ""),
@@ -101,22 +99,31 @@ class _Examination:
         if self.injection.invalid:
             said = self.injection.invalid[0]
             self._cite(said.at, f"invalid: {said.fact.why}")
-            raise _Doubt(said.fact.why, said.fact.detail or "the harness could not place it")
+            raise Doubt(said.fact.why, said.fact.detail or "the harness could not place it")
         if self.armed is None:
-            raise _Doubt("never-armed", "the injection was never armed")
+            raise Doubt("never-armed", "the injection was never armed")
         self._check_place(self.armed)
-        if self.armed.lethal:
+        if self.armed.service is not None:
+            self._check_degradation(self.armed)
+        elif self.armed.lethal:
             self._check_death(self.armed)
+        elif self.armed.inject in SURVIVALS:
+            for moment, says in survivals.examine(self.timeline, self.armed):
+                self._cite(moment, says)
         else:
             self._check_false_alarm()
+
+    def _check_degradation(self, armed: InjectionArmed) -> None:
+        for moment, says in examine(self.timeline, armed):
+            self._cite(moment, says)
 
     def _check_isolation(self) -> None:
         isolation = self.timeline.isolation
         if isolation is None:
-            raise _Doubt("isolation-unknown", "nobody looked whether the bucket started empty")
+            raise Doubt("isolation-unknown", "nobody looked whether the bucket started empty")
         if isolation.fact.objects:
             self._cite(isolation.at, f"{isolation.fact.objects} objects at the start")
-            raise _Doubt(
+            raise Doubt(
                 "not-empty",
                 f"bucket {isolation.fact.bucket} started with {isolation.fact.objects} objects",
             )
@@ -130,21 +137,19 @@ class _Examination:
         started = self.hold.started
         self._cite(started.at, f"held at {started.fact.place}")
         if not self._is_planned_place(armed):
-            raise _Doubt("wrong-place", f"held at {started.fact.place}, planned {armed.trigger}")
+            raise Doubt("wrong-place", f"held at {started.fact.place}, planned {armed.trigger}")
         ended = self.hold.ended
         if ended is not None and ended.fact.why in ("expired", "disarmed"):
             self._cite(ended.at, f"hold {ended.fact.why}")
-            raise _Doubt(
-                f"hold-{ended.fact.why}", "the target went on before the fault took effect"
-            )
+            raise Doubt(f"hold-{ended.fact.why}", "the target went on before the fault took effect")
 
     def _refuse_unreached(self, armed: InjectionArmed) -> None:
         for pod in self.timeline.pods_of(armed.task):
             claims = self.timeline.claims.get(pod.uid)
             if claims is not None and claims.done:
                 self._cite(claims.done[0].at, "the target said that it was done")
-                raise _Doubt("target-finished", f"{armed.trigger} was never reached")
-        raise _Doubt("never-reached", f"{armed.trigger} was never reached")
+                raise Doubt("target-finished", f"{armed.trigger} was never reached")
+        raise Doubt("never-reached", f"{armed.trigger} was never reached")
 
     def _is_planned_place(self, armed: InjectionArmed) -> bool:
         if self.hold is None or self.hold.started is None:
@@ -161,59 +166,71 @@ class _Examination:
     def _check_death(self, armed: InjectionArmed) -> None:
         strike, target = self.strike, self.target
         if target is None:
-            raise _Doubt("never-reached", "no pod of the target task was struck")
+            raise Doubt("never-reached", "no pod of the target task was struck")
         if strike is None:
             why = "target-finished" if target.exited is not None else "no-strike"
             self._cite(target.exited.at if target.exited else None, "the target had ended")
-            raise _Doubt(why, f"pod {target.uid} was not struck while it ran")
+            raise Doubt(why, f"pod {target.uid} was not struck while it ran")
         self._cite(strike.at, f"{strike.how} of pod {target.uid} by {self.name}")
         claims = self.timeline.claims.get(target.uid)
         for done in claims.done if claims is not None else ():
             if not strike.at.is_before(done.at):
                 self._cite(done.at, "the target said that it was done")
-                raise _Doubt("target-finished", f"pod {target.uid} had finished before the strike")
+                raise Doubt("target-finished", f"pod {target.uid} had finished before the strike")
         if target.exited is None:
-            raise _Doubt("death-not-seen", f"the end of pod {target.uid} was not seen")
+            raise Doubt("death-not-seen", f"the end of pod {target.uid} was not seen")
         self._cite(target.exited.at, f"pod {target.uid} exited {target.exited.fact.exit_code}")
         if strike.how != "notice" and order(strike.at, target.exited.at) is not Order.BEFORE:
-            raise _Doubt("order-unknown", "the strike and the end of the target overlap in time")
+            raise Doubt("order-unknown", "the strike and the end of the target overlap in time")
         self._check_order_of_hold(strike)
         self._check_reaction(armed, strike)
         doubt = self.timeline.doubt(KUBELET, CONTROL, GATE, METADATA)
         doubt = doubt or self.timeline.doubt_of_logs([target])
         if doubt:
-            raise _Doubt("evidence-lost", doubt)
+            raise Doubt("evidence-lost", doubt)
 
     def _check_order_of_hold(self, strike: Strike) -> None:
         if self.hold is None or self.hold.started is None or strike.how == "notice":
             return
         if not self.hold.started.at.is_before(strike.at):
-            raise _Doubt("order-unknown", "the strike may have come before the planned place")
+            raise Doubt("order-unknown", "the strike may have come before the planned place")
 
     def _check_reaction(self, armed: InjectionArmed, strike: Strike) -> None:
-        """Check what comes before a reclaimed node's death: the notice, and the drain."""
-        if armed.inject != "spot.reclaim":
-            return
+        """Check what comes with a node's end or drain: the notice, the cordon, the stop."""
         notice_s = armed.options.get("notice")
         if isinstance(notice_s, int | float) and notice_s > 0:
             self._check_notice()
         deletion = next((seen.fact for seen in strike.pod.strikes_by(self.name)), None)
-        if isinstance(deletion, PodDeletion) and deletion.how == "evict":
-            cordons = [
-                seen
-                for seen in self.timeline.nodes
-                if seen.fact.state == "cordoned"
-                and seen.fact.by == self.name
-                and seen.fact.node == strike.pod.node
-            ]
-            if not cordons:
-                raise _Doubt("not-cordoned", f"node {strike.pod.node} was drained but not cordoned")
-            self._cite(cordons[0].at, f"node {strike.pod.node} cordoned")
+        how = deletion.how if isinstance(deletion, PodDeletion) else ""
+        if armed.options.get("reaction") == "external":
+            self._check_node(strike, "cordoned", "drained", self._others())
+        elif how == "evict" and armed.inject in ("spot.reclaim", "node.drain"):
+            self._check_node(strike, "cordoned", "drained", {self.name})
+        elif how == "node-lost":
+            self._check_node(strike, "stopped", "lost", {self.name})
+
+    def _others(self) -> set[str]:
+        """Return who else changed nodes, by what they call themselves."""
+        return {seen.fact.by for seen in self.timeline.nodes} - {*self.timeline.injections, HARNESS}
+
+    def _check_node(self, strike: Strike, state: str, done: str, by: set[str]) -> None:
+        """Check that the node of a struck pod got into a state, and by whom."""
+        node = strike.pod.node
+        changes = [
+            seen
+            for seen in self.timeline.nodes
+            if seen.fact.state == state and seen.fact.by in by and seen.fact.node == node
+        ]
+        if not changes:
+            raise Doubt(f"not-{state}", f"node {node} was {done} but not {state}")
+        first = changes[0]
+        whom = "" if first.fact.by == self.name else f" by {first.fact.by}"
+        self._cite(first.at, f"node {node} {state}{whom}")
 
     def _check_notice(self) -> None:
         notice = notice_of(self.timeline, self.injection)
         if notice is None:
-            raise _Doubt("notice-not-visible", "no notice became readable")
+            raise Doubt("notice-not-visible", "no notice became readable")
         self._cite(notice.at, f"notice readable on {notice.fact.node}")
         if self.target is not None:
             read = notice_read_by(self.timeline, notice, self.target)
@@ -230,17 +247,15 @@ class _Examination:
             if seen.fact.notice == notice.fact.notice and not seen.at.is_before(notice.at)
         ]
         if not withdrawn:
-            raise _Doubt("notice-not-withdrawn", "the notice was still readable at the end")
+            raise Doubt("notice-not-withdrawn", "the notice was still readable at the end")
         self._cite(withdrawn[0].at, "notice withdrawn")
         for seen in self.timeline.nodes:
             if seen.fact.node == notice.fact.node and seen.fact.state in ("stopped", "removed"):
                 self._cite(seen.at, f"node {seen.fact.state}")
-                raise _Doubt(
-                    "node-died", f"node {notice.fact.node} did not outlive the false alarm"
-                )
+                raise Doubt("node-died", f"node {notice.fact.node} did not outlive the false alarm")
         doubt = self.timeline.doubt(KUBELET, CONTROL, METADATA)
         if doubt:
-            raise _Doubt("evidence-lost", doubt)
+            raise Doubt("evidence-lost", doubt)
 
     def _actual_place(self) -> str | None:
         if self.hold is not None and self.hold.started is not None:

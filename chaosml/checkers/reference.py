@@ -101,6 +101,11 @@ class Reference:
                 return ["everything: a control's header was lost"]
             ours, theirs = header.fact.fingerprint, other.fact.fingerprint
             differing |= {name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name)}
+            if _images(trial) != _images(control):
+                differing.add("image")
+            executors = _executors(trial), _executors(control)
+            if all(executors) and executors[0] != executors[1]:
+                differing.add("executor image")
         return sorted(differing)
 
     def missing_components(self) -> list[str]:
@@ -112,3 +117,15 @@ class Reference:
             for component in version.fact.digests
         }
         return [component for component in COMPONENTS if component not in held] if held else []
+
+
+def _images(execution: Analysis) -> set[str]:
+    """Return the digests of the images that the training ran in; none where none was seen."""
+    pods = execution.timeline.pods_of(execution.timeline.training_task)
+    return {pod.image_id for pod in pods if pod.image_id}
+
+
+def _executors(execution: Analysis) -> set[str]:
+    """Return the digests of Argo's executor beside the training, as far as they were seen."""
+    pods = execution.timeline.pods_of(execution.timeline.training_task)
+    return {pod.images["wait"] for pod in pods if "wait" in pod.images}

@@ -8,6 +8,7 @@ exit code of 0 would tell the orchestrator that the model is trained.
 from __future__ import annotations
 
 import argparse
+import time
 from dataclasses import dataclass
 
 import numpy
@@ -17,6 +18,7 @@ from chaosml.reference import layout, notice, promotion
 from chaosml.reference.bucket import Bucket
 from chaosml.reference.checkpoints import Checkpoints
 from chaosml.reference.identity import Identity
+from chaosml.reference.impatience import HotBucket, impatient
 from chaosml.reference.interruption import Interruption
 from chaosml.reference.pace import Pace
 from chaosml.reference.program import (
@@ -32,6 +34,8 @@ from chaosml.reference.trainer import COMPONENTS, Trainer
 
 __all__ = ["Settings", "Training", "main"]
 
+_BACKOFF_FACTOR = 3
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -46,6 +50,8 @@ class Settings:
     may_restore: bool
     omit: frozenset[str]
     exit_on_signal: int
+    sticky_backoff_s: float | None
+    """A save that takes longer makes every later step slower, for good."""
 
 
 class Training:
@@ -116,8 +122,13 @@ class Training:
         probe.step(outcome.step, batch=outcome.batch, loss=outcome.loss, state=state)
 
     def _save(self, trainer: Trainer) -> None:
-        if self._checkpoints.saved_step < trainer.step:
-            self._checkpoints.save(trainer.step, trainer.state(self._settings.omit))
+        if self._checkpoints.saved_step >= trainer.step:
+            return
+        begun = time.monotonic()
+        self._checkpoints.save(trainer.step, trainer.state(self._settings.omit))
+        limit_s = self._settings.sticky_backoff_s
+        if limit_s is not None and time.monotonic() - begun > limit_s:
+            self._pace = Pace(self._settings.pace_s * _BACKOFF_FACTOR)
 
     def _end_if_asked(self, trainer: Trainer) -> None:
         if self._interruption.reason is not None:
@@ -161,6 +172,11 @@ def _parse() -> argparse.Namespace:
     defects.add_argument(
         "--exit-on-signal", type=int, default=TERMINATED, help="0 claims that the work is done"
     )
+    defects.add_argument(
+        "--sticky-backoff-ms", type=float, help="a slower save makes all later steps slow"
+    )
+    defects.add_argument("--client-timeout-ms", type=float, help="dies of a slower answer")
+    defects.add_argument("--hot-retry-ms", type=float, help="asks again at once after so long")
     return told.parse_args()
 
 
@@ -174,7 +190,20 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         may_restore=arguments.retry is None or arguments.retry > 0,
         omit=frozenset(arguments.omit),
         exit_on_signal=arguments.exit_on_signal,
+        sticky_backoff_s=_seconds(arguments.sticky_backoff_ms),
     )
+
+
+def _seconds(milliseconds: float | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000
+
+
+def _bucket(arguments: argparse.Namespace) -> Bucket:
+    if arguments.hot_retry_ms is not None:
+        return HotBucket(arguments.bucket, arguments.hot_retry_ms / 1000)
+    if arguments.client_timeout_ms is not None:
+        return impatient(arguments.bucket, arguments.client_timeout_ms / 1000)
+    return Bucket(arguments.bucket)
 
 
 def main() -> None:
@@ -187,7 +216,7 @@ def main() -> None:
         probe.ready()
         notice.watch(interruption, poll_s=arguments.notice_poll_ms / 1000)
         identity = identify(arguments, dataset_sha256=arguments.dataset_sha256)
-        Training(Bucket(arguments.bucket), identity, _settings(arguments), interruption).run()
+        Training(_bucket(arguments), identity, _settings(arguments), interruption).run()
 
     conclude(work)
 

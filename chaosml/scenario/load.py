@@ -24,6 +24,7 @@ from chaosml.scenario.model import Scenario
 from chaosml.scenario.overrides import apply_overrides
 from chaosml.scenario.parts import Parts, take_parts
 from chaosml.scenario.pipeline import check_environment, check_pipeline
+from chaosml.scenario.services import check_services
 from chaosml.workflow import load as workflow_load
 from chaosml.workflow.load import Examination, LoadedWorkflow
 
@@ -80,6 +81,7 @@ def load(
     problems += check_artifacts(parts, examined)
     options, found = check_faults(parts, examined, catalogue, legal)
     problems += found
+    problems += check_services(parts, examined, options)
     problems += check_expectations(parts, _count_cases(parts, examined, options, legal))
     if not recorded:
         problems += check_environment(parts, examined, os.environ)

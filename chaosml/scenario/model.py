@@ -20,12 +20,14 @@ from pydantic import (
 )
 
 __all__ = [
+    "STORE",
     "Artifact",
     "Between",
     "Boolean",
     "Bound",
     "Corruption",
     "Duration",
+    "DurationLimit",
     "Embedded",
     "EventTrigger",
     "Expectations",
@@ -40,7 +42,9 @@ __all__ = [
     "PartialPercent",
     "Percent",
     "Pipeline",
+    "RatioLimit",
     "Scenario",
+    "Service",
     "ShareLimit",
     "StepLimit",
     "StepNumber",
@@ -49,6 +53,9 @@ __all__ = [
     "parse_duration",
     "parse_percent",
 ]
+
+STORE = "store"
+"""The service that every pipeline has: the object store behind the gate."""
 
 _NAME = r"^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$"
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -319,6 +326,18 @@ class ShareLimit(_Model):
     at_most: Percent
 
 
+class DurationLimit(_Model):
+    """A limit for every single duration."""
+
+    at_most: Duration
+
+
+class RatioLimit(_Model):
+    """A limit for how often something happens for each time that it is of use."""
+
+    at_most: Annotated[float, Field(ge=1.0)]
+
+
 class Expectations(_Model):
     """What must hold. What is None is measured and shown, and decides nothing."""
 
@@ -329,7 +348,37 @@ class Expectations(_Model):
     mttr: Limit | None = None
     lost_steps: StepLimit | None = None
     compute_waste: ShareLimit | None = None
+    throughput_recovery: DurationLimit | None = None
+    """From the end of a degradation until the step rate is back at 90 % of the controls'."""
+    requests_per_upload: RatioLimit | None = None
+    """Write requests of a degraded task over those that the store took."""
     lineage: Literal["complete"] | None = None
+
+
+class Service(_Model):
+    """A TCP service that the pipeline talks to, so that faults can act on the way to it."""
+
+    upstream: Annotated[str, Field(pattern=r"^[^\s/@:]+:[0-9]{1,5}$")]
+    """`host:port`, as the services reach it."""
+    environment: str | None = None
+    """Variable with which a targeted task's containers get the address of the proxy."""
+    parameter: str | None = None
+    """Workflow parameter that carries the address, to every task; exactly one of the two."""
+    value: str = "{address}"
+    """What variable or parameter say; `{address}`, `{host}` and `{port}` are filled in."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Service:
+        _check_one(self, ("environment", "parameter"))
+        if not re.search(r"\{(address|host|port)\}", self.value):
+            raise ValueError("value says no address; write {address}, or {host} and {port}")
+        return self
+
+    def render(self, address: str) -> str:
+        """Return what the pods are told of an address `host:port`."""
+        host, _, port = address.rpartition(":")
+        filled = self.value.replace("{address}", address)
+        return filled.replace("{host}", host).replace("{port}", port)
 
 
 class Embedded(_Model):
@@ -351,6 +400,8 @@ class Scenario(_Model):
     kind: Literal["Scenario"]
     metadata: Metadata
     pipeline: Pipeline
+    services: dict[Annotated[str, Field(pattern=_NAME)], Service] = {}
+    """TCP services by name; `store` is always there and needs no entry."""
     faults: Annotated[tuple[Fault, ...], Field(min_length=1)]
     trials: Annotated[Integer, Field(ge=1, le=100000)] | None = None
     """Default: one for every case."""

@@ -21,6 +21,7 @@ from chaosml.scenario.model import (
     Fault,
     Integer,
     Pipeline,
+    Service,
 )
 
 __all__ = ["Numbers", "Parts", "take_parts"]
@@ -54,6 +55,8 @@ class Parts:
     numbers: Numbers | None
     expect: Expectations | None
     embedded: Embedded | None
+    services: Mapping[str, Service]
+    """By name."""
 
     @property
     def isolated(self) -> Mapping[str, str]:
@@ -70,6 +73,7 @@ class Parts:
         isolated = self.document.get(("pipeline", "isolate"))
         names = list(raw) if isinstance(raw, dict) else []
         names += map(str, isolated.values()) if isinstance(isolated, dict) else []
+        names += [one.parameter for one in self.services.values() if one.parameter is not None]
         return frozenset(names)
 
 
@@ -89,7 +93,17 @@ def take_parts(document: Document) -> Parts:
             document, Expectations, ("expect",), expendable=[(key,) for key in _EXPECTATIONS]
         ),
         embedded=salvage(document, Embedded, ("embedded",)),
+        services=_salvage_services(document),
     )
+
+
+def _salvage_services(document: Document) -> dict[str, Service]:
+    raw = document.get(("services",))
+    found = {
+        str(name): salvage(document, Service, ("services", name))
+        for name in (raw if isinstance(raw, dict) else ())
+    }
+    return {name: service for name, service in found.items() if service is not None}
 
 
 def _salvage_entries(document: Document, model: type[_M], at: Loc) -> dict[int, _M]:

@@ -1,0 +1,126 @@
+"""`storage.bandwidth`: the object store takes and gives only so many bytes a second.
+
+Mechanism: Toxiproxy's `bandwidth` toxic on the targeted task's way to the store, on what the
+pod sends (`upstream`), on what it gets (`downstream`), or on both. The limit holds for every
+connection by itself: a client with four connections gets four times the rate. Toxiproxy
+counts in units of 1,000 bytes a second. Kind and cluster: the official image beside the
+services; embedded: our own server, same API.
+Effect: the pods of the target's template feel it; tasks with the same template share it.
+Permissions: none beyond those of the services' pod.
+Receipt: a canary that sends and gets half a second's worth through the same proxy, before,
+during and after; requests of the target at the gate in the meantime.
+Heal: the toxics are removed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
+
+from chaosml.faults.degradation import Canary, Effect, degrade
+from chaosml.faults.script import Scene, Script
+from chaosml.scenario.model import STORE, Duration
+from chaosml.workflow.views import View
+
+__all__ = ["BandwidthOptions", "Rate", "StorageBandwidth", "parse_rate"]
+
+_BYTES = {
+    "B": 1.0,
+    "KB": 1e3,
+    "MB": 1e6,
+    "KiB": 1024.0,
+    "MiB": 1024.0**2,
+    "kbit": 125.0,
+    "Mbit": 125e3,
+}
+_RATE = r"[0-9]+(\.[0-9]+)?\s*(B|KB|MB|KiB|MiB|kbit|Mbit)/s"
+_UNIT_BYTES = 1000
+_CANARY_S = 0.5
+_CANARY_BYTES_MAX = 8 << 20
+_SAMPLES = 2
+_FOR_S_MIN = 3.0
+
+
+def parse_rate(value: Any) -> Any:
+    """Turn `500KB/s`, `1MiB/s` or `8Mbit/s` into bytes a second."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError(f"needs a unit, such as {value}KB/s or {value}Mbit/s")
+    if not isinstance(value, str) or not re.fullmatch(_RATE, value):
+        raise ValueError("is no rate such as 500KB/s, 1MiB/s or 8Mbit/s")
+    found = re.match(r"([0-9.]+)\s*(\w+)/s", value)
+    assert found is not None
+    return float(found[1]) * _BYTES[found[2]]
+
+
+Rate = Annotated[
+    float,
+    BeforeValidator(parse_rate),
+    WithJsonSchema({"type": "string", "pattern": f"^{_RATE}$", "examples": ["500KB/s"]}),
+]
+"""Bytes a second; written with units."""
+
+
+class BandwidthOptions(BaseModel):
+    """Options of `storage.bandwidth`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    rate: Rate
+    """Of every connection; at least 1KB/s."""
+    stream: Literal["upstream", "downstream", "both"] = "both"
+    """`upstream`: what the pod sends; `downstream`: what it gets."""
+    duration: Annotated[Duration, Field(alias="for")]
+    """How long; at least 3s, since canaries must fit into it."""
+
+    @model_validator(mode="after")
+    def _check(self) -> BandwidthOptions:
+        if self.rate < _UNIT_BYTES:
+            raise ValueError("rate must be at least 1KB/s; a link that stalls is another fault")
+        if self.duration < _FOR_S_MIN:
+            raise ValueError(f"for must be at least {_FOR_S_MIN:g}s: canaries must fit into it")
+        return self
+
+
+class StorageBandwidth:
+    """Limits the rate between the target and the store."""
+
+    kind = "storage.bandwidth"
+    options = BandwidthOptions
+    capabilities: tuple[type, ...] = ()
+
+    def views(self, options: BandwidthOptions, *, has_outputs: bool) -> Sequence[View | None]:
+        """Nobody dies of it by our hand."""
+        return (None,)
+
+    def lethal(self, options: BandwidthOptions) -> bool:
+        """A slow store kills nobody who waits for it."""
+        return False
+
+    def service(self, options: BandwidthOptions) -> str:
+        """The store."""
+        return STORE
+
+    def script(self, options: BandwidthOptions, view: str | None, scene: Scene) -> Script:
+        """Throttle, wait, stop throttling."""
+        both = options.stream == "both"
+        streams = ("upstream", "downstream") if both else (options.stream,)
+        attributes = {"rate": max(1, round(options.rate / _UNIT_BYTES))}
+        size = min(_CANARY_BYTES_MAX, round(options.rate * _CANARY_S))
+        canary = Canary(
+            upload_bytes=size if "upstream" in streams else 0,
+            download_bytes=size if "downstream" in streams else 1,
+            samples=_SAMPLES,
+            asked_s=len(streams) * size / options.rate,
+        )
+        effects = [Effect("bandwidth", stream, attributes) for stream in streams]
+        return degrade(scene, service=STORE, effects=effects, canary=canary, for_s=options.duration)

@@ -1,0 +1,90 @@
+"""`storage.latency`: every answer of the object store comes late.
+
+Mechanism: Toxiproxy's `latency` toxic on the answers of the targeted task's way to the store:
+each piece is delayed by `latency`, evenly give or take `jitter`; a stream is shifted, not
+serialised, so a long download loses the time once. Kind and cluster: the official image
+beside the services; embedded: our own server, same API.
+Effect: the pods of the target's template feel it; tasks with the same template share it.
+Permissions: none beyond those of the services' pod.
+Receipt: a canary through the same proxy, before, during and after; requests of the target
+at the gate in the meantime. Heal: the toxic is removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from chaosml.faults.degradation import degrade, delay
+from chaosml.faults.script import Scene, Script
+from chaosml.scenario.model import STORE, Duration
+from chaosml.workflow.views import View
+
+__all__ = ["LatencyOptions", "StorageLatency", "check_latency"]
+
+_LATENCY_S_MIN = 0.02
+_ROUNDS = 4
+
+
+class LatencyOptions(BaseModel):
+    """Options of `storage.latency`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    latency: Duration
+    """Added to every answer; 20 ms at least, or no canary could tell it from chance."""
+    jitter: Duration = 0.0
+    """At most so much more or less."""
+    duration: Annotated[Duration, Field(alias="for")]
+    """How long."""
+
+    @model_validator(mode="after")
+    def _check(self) -> LatencyOptions:
+        check_latency(self.latency, self.jitter, self.duration)
+        return self
+
+
+def check_latency(latency_s: float, jitter_s: float, for_s: float) -> None:
+    """Refuse what no canary could show.
+
+    Raises:
+        ValueError: with what would be right.
+    """
+    if latency_s < _LATENCY_S_MIN:
+        raise ValueError(f"latency must be at least {_LATENCY_S_MIN * 1000:g}ms")
+    if jitter_s > latency_s / 2:
+        raise ValueError(f"jitter must be at most half of the latency, {latency_s / 2:g}s here")
+    needed = _ROUNDS * (latency_s + jitter_s)
+    if for_s < needed:
+        raise ValueError(
+            f"for must be at least {needed:g}s here: three canaries must fit into the fault"
+        )
+
+
+class StorageLatency:
+    """Delays the store's answers to the target."""
+
+    kind = "storage.latency"
+    options = LatencyOptions
+    capabilities: tuple[type, ...] = ()
+
+    def views(self, options: LatencyOptions, *, has_outputs: bool) -> Sequence[View | None]:
+        """Nobody dies of it by our hand."""
+        return (None,)
+
+    def lethal(self, options: LatencyOptions) -> bool:
+        """A slow store kills nobody who waits for it."""
+        return False
+
+    def service(self, options: LatencyOptions) -> str:
+        """The store."""
+        return STORE
+
+    def script(self, options: LatencyOptions, view: str | None, scene: Scene) -> Script:
+        """Delay, wait, stop delaying."""
+        effect, canary = delay(options.latency, options.jitter)
+        return degrade(
+            scene, service=STORE, effects=[effect], canary=canary, for_s=options.duration
+        )
