@@ -28,6 +28,7 @@ __all__ = [
     "ArtifactObserved",
     "AuditFinished",
     "Basis",
+    "CanaryMeasured",
     "ClaimCheckpoint",
     "ClaimDone",
     "ClaimPoint",
@@ -46,6 +47,7 @@ __all__ = [
     "HealIntended",
     "HoldEnded",
     "HoldStarted",
+    "ImageSeen",
     "InjectionApplied",
     "InjectionArmed",
     "InjectionIntended",
@@ -59,16 +61,21 @@ __all__ = [
     "PodDeletion",
     "PodExited",
     "PodGone",
+    "PodPaused",
+    "PodResumed",
     "PodSignalled",
     "PodStarted",
     "ProbeConnected",
     "RegistryObserved",
     "Request",
     "Scalar",
+    "ServiceTraffic",
     "SourceClosed",
     "SourceLost",
     "SourceOpened",
     "TaskPhase",
+    "ToxicAdded",
+    "ToxicRemoved",
     "UploadPending",
     "WorkflowPhase",
 ]
@@ -220,6 +227,32 @@ class PodSignalled(_Fact, frozen=True, kw_only=True, tag="pod-signalled"):
     signal: str
     by: str
     """Id of the injection, or `argo`."""
+
+
+class PodPaused(_Fact, frozen=True, kw_only=True, tag="pod-paused"):
+    """The processes of the user's program were seen stopped (state T): there, and doing nothing."""
+
+    uid: str
+    by: str
+    processes: int
+
+
+class PodResumed(_Fact, frozen=True, kw_only=True, tag="pod-resumed"):
+    """Stopped processes were told to go on."""
+
+    uid: str
+    by: str
+
+
+class ImageSeen(_Fact, frozen=True, kw_only=True, tag="image-seen"):
+    """Which image a container of a pod really runs, said once it is known: after its creation."""
+
+    uid: str
+    container: str
+    """`main` for the user's program, `wait` for Argo's executor."""
+    image: str
+    image_id: str
+    """Digest of the image."""
 
 
 class PodExited(_Fact, frozen=True, kw_only=True, tag="pod-exited"):
@@ -421,6 +454,8 @@ class InjectionArmed(_Fact, frozen=True, kw_only=True, tag="injection-armed"):
     """Whether the target is meant to die."""
     step: int | None = None
     options: dict[str, Scalar] = {}
+    service: str | None = None
+    """The service on the way to which a degradation acts; None for every other fault."""
 
 
 class InjectionIntended(_Fact, frozen=True, kw_only=True, tag="injection-intended"):
@@ -466,6 +501,67 @@ class HealDone(_Fact, frozen=True, kw_only=True, tag="heal-done"):
     injection: str
     action: str
     target: str
+
+
+class ToxicAdded(_Fact, frozen=True, kw_only=True, tag="toxic-added"):
+    """Subject `proxy/PROXY`: Toxiproxy has confirmed a toxic."""
+
+    injection: str
+    proxy: str
+    toxic: str
+    type: str
+    """Toxiproxy's: `latency`, `bandwidth`, …"""
+    stream: str
+    """`upstream`: what the pod sends; `downstream`: what it gets."""
+    attributes: dict[str, int]
+    asked_ns: int
+    """When it was asked for: from then on it may act, since the event itself it does."""
+
+
+class ToxicRemoved(_Fact, frozen=True, kw_only=True, tag="toxic-removed"):
+    """Toxiproxy has confirmed that a toxic is gone."""
+
+    injection: str
+    proxy: str
+    toxic: str
+    asked_ns: int
+    """When the removal was asked for: until then it acted, since the event it does not."""
+
+
+class CanaryMeasured(_Fact, frozen=True, kw_only=True, tag="canary-measured"):
+    """Subject `proxy/PROXY`: requests of our own took so long through the proxy.
+
+    The event's interval runs from the first connection to the last answer.
+    """
+
+    injection: str
+    proxy: str
+    when: str
+    """`before`, `during` or `after` the fault."""
+    upload_bytes: int
+    """Sent with every request."""
+    download_bytes: int
+    """Asked for with every request."""
+    connect_s: tuple[float, ...] = ()
+    first_byte_s: tuple[float, ...] = ()
+    """From the request's first byte to the answer's first."""
+    total_s: tuple[float, ...] = ()
+    """From the request's first byte to the answer's last."""
+    problem: str | None = None
+    """Why there are not as many times as were asked for."""
+
+
+class ServiceTraffic(_Fact, frozen=True, kw_only=True, tag="service-traffic"):
+    """Subject `proxy/PROXY`: clients of a service talked within the event's interval.
+
+    Of canaries nothing is counted. The store's traffic is in `Request`.
+    """
+
+    proxy: str
+    connections: int
+    """Opened in the interval."""
+    sent_bytes: int
+    received_bytes: int
 
 
 class ArtifactObserved(_Fact, frozen=True, kw_only=True, tag="artifact-observed"):
@@ -534,6 +630,9 @@ Fact = (
     | PodStarted
     | PodDeletion
     | PodSignalled
+    | PodPaused
+    | PodResumed
+    | ImageSeen
     | PodExited
     | PodGone
     | NodeChanged
@@ -559,6 +658,10 @@ Fact = (
     | InjectionInvalid
     | HealIntended
     | HealDone
+    | ToxicAdded
+    | ToxicRemoved
+    | CanaryMeasured
+    | ServiceTraffic
     | ArtifactObserved
     | RegistryObserved
     | UploadPending

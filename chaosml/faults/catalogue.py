@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
 from chaosml.errors import UsageError
+from chaosml.faults.container_kill import ContainerKill
+from chaosml.faults.container_pause import ContainerPause
+from chaosml.faults.network_latency import NetworkLatency
+from chaosml.faults.node_drain import NodeDrain
+from chaosml.faults.node_stop import NodeStop
 from chaosml.faults.pod_delete import PodDelete
+from chaosml.faults.pod_evict import PodEvict
 from chaosml.faults.script import Scene, Script
 from chaosml.faults.spot_reclaim import SpotReclaim
+from chaosml.faults.storage_bandwidth import StorageBandwidth
+from chaosml.faults.storage_latency import StorageLatency
 from chaosml.workflow.views import View
 
-__all__ = ["CATALOGUE", "FaultKind", "missing_capabilities", "option_models"]
+__all__ = [
+    "CATALOGUE",
+    "DependsOnOptions",
+    "FaultKind",
+    "missing_capabilities",
+    "needed_capabilities",
+    "option_models",
+]
 
 
 class FaultKind(Protocol):
@@ -41,6 +56,14 @@ class FaultKind(Protocol):
         """Return the steps of one injection."""
 
 
+@runtime_checkable
+class DependsOnOptions(Protocol):
+    """A kind whose capabilities depend on its options."""
+
+    def needs(self, options: Any) -> Sequence[type]:
+        """Return the capabilities that these options take."""
+
+
 def _register(*kinds: FaultKind) -> dict[str, FaultKind]:
     catalogue: dict[str, FaultKind] = {}
     for kind in kinds:
@@ -50,7 +73,18 @@ def _register(*kinds: FaultKind) -> dict[str, FaultKind]:
     return catalogue
 
 
-CATALOGUE = _register(PodDelete(), SpotReclaim())
+CATALOGUE = _register(
+    PodDelete(),
+    PodEvict(),
+    ContainerKill(),
+    ContainerPause(),
+    NodeDrain(),
+    NodeStop(),
+    SpotReclaim(),
+    StorageLatency(),
+    StorageBandwidth(),
+    NetworkLatency(),
+)
 
 
 def option_models() -> dict[str, type[BaseModel]]:
@@ -58,10 +92,20 @@ def option_models() -> dict[str, type[BaseModel]]:
     return {name: kind.options for name, kind in CATALOGUE.items()}
 
 
-def missing_capabilities(kind: FaultKind, substrate: object) -> list[str]:
+def needed_capabilities(kind: FaultKind, options: Any = None) -> Sequence[type]:
+    """Return the capabilities that a kind takes, with these options where they make a difference.
+
+    Without options: with its usual ones.
+    """
+    if options is not None and isinstance(kind, DependsOnOptions):
+        return kind.needs(options)
+    return kind.capabilities
+
+
+def missing_capabilities(kind: FaultKind, substrate: object, options: Any = None) -> list[str]:
     """Return the capabilities that the substrate lacks for this kind."""
     return [
         capability.__name__
-        for capability in kind.capabilities
+        for capability in needed_capabilities(kind, options)
         if not isinstance(substrate, capability)
     ]

@@ -7,13 +7,16 @@ An injector is a generator that yields steps and is resumed when each is done:
     yield Pause(2.0)                            time, on the monotonic clock
     yield Also(other())                         another script beside this one
 
+An action that a rule of the environment forbids raises `FaultRefused` where it was
+yielded: a script that does not catch it ends, and its injection is INVALID.
+
 Scripts know capabilities and pods, never a substrate; they read no clock and do
 no I/O, so a test drives one with a list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,15 +26,25 @@ from chaosml.substrates.protocol import PodView
 __all__ = [
     "Action",
     "AddNode",
+    "AddToxic",
     "Also",
     "Cordon",
     "Delete",
+    "EndDrain",
     "Evict",
+    "ExpectDrain",
+    "Invalidate",
+    "Measure",
     "Notify",
     "Pause",
+    "PauseContainer",
     "Release",
+    "RemoveToxic",
+    "ResumeContainer",
+    "ReturnNode",
     "Scene",
     "Script",
+    "SignalContainer",
     "Step",
     "StopNode",
     "Uncordon",
@@ -59,6 +72,42 @@ class Evict:
 
 
 @dataclass(frozen=True, slots=True)
+class SignalContainer:
+    """Send a signal to the user's program."""
+
+    uid: str
+    signal: str
+
+
+@dataclass(frozen=True, slots=True)
+class PauseContainer:
+    """Stop the user's program where it is."""
+
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeContainer:
+    """Let a stopped program go on."""
+
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectDrain:
+    """Take what others do to a node from now on for the reaction to this injection."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndDrain:
+    """Expect nothing of others any more, and open the node where they have closed it."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
 class Cordon:
     """Close a node for new pods."""
 
@@ -78,6 +127,17 @@ class StopNode:
 
     node: str
     view: str
+    keep_object: bool = False
+    """Whether the orchestrator goes on believing in it."""
+    returns: bool = False
+    """Whether its heal is the same node's return; else fresh capacity."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnNode:
+    """Start a stopped node again."""
+
+    node: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +166,75 @@ class Release:
     """Let the held target go on: the effect has its receipt."""
 
 
-Action = Delete | Evict | Cordon | Uncordon | StopNode | AddNode | Notify | Withdraw | Release
+@dataclass(frozen=True, slots=True)
+class AddToxic:
+    """Make the way from a task to a service worse."""
+
+    service: str
+    task: str
+    name: str
+    type: str
+    """Toxiproxy's: `latency`, `bandwidth`, …"""
+    stream: str
+    """`upstream`: what the task sends; `downstream`: what it gets."""
+    attributes: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveToxic:
+    """Take a toxic off again."""
+
+    service: str
+    task: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Send canaries over the way from a task to a service; nothing waits for them.
+
+    Whoever measured `before` a fault also measures `after` it, be it as a heal.
+    """
+
+    service: str
+    task: str
+    when: str
+    """`before`, `during` or `after`."""
+    upload_bytes: int
+    download_bytes: int
+    samples: int
+    limit_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Invalidate:
+    """Say that the fault did not take effect, and why: the trial proves nothing."""
+
+    why: str
+    detail: str
+
+
+Action = (
+    Delete
+    | Evict
+    | SignalContainer
+    | PauseContainer
+    | ResumeContainer
+    | Cordon
+    | Uncordon
+    | ExpectDrain
+    | EndDrain
+    | StopNode
+    | ReturnNode
+    | AddNode
+    | Notify
+    | Withdraw
+    | AddToxic
+    | RemoveToxic
+    | Measure
+    | Release
+    | Invalidate
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +266,10 @@ Script = Generator[Step, bool | None, None]
 
 class Scene(Protocol):
     """What a script may ask about the moment."""
+
+    @property
+    def injection(self) -> str:
+        """Id of the injection."""
 
     @property
     def target(self) -> PodView:

@@ -5,13 +5,19 @@ service; `notice` later the node dies with everything on it.
 
 - `reaction: drain`: a node termination handler reads the notice, cordons the node and
   evicts its pods at once. The kill at the deadline then finds an empty node.
+- `reaction: external`: the same, but by whatever is installed in the cluster for it, such as
+  the real AWS node termination handler with its metadata URL pointed at our service. We only
+  give the notice, see who closes the node, and wait for the ends of its pods.
 - `reaction: none`: nobody acts; the pod may read the notice itself until the kill.
 - `notice: 0s`: no notice at all, which every cloud documents as possible.
 - `false-alarm: true`: the notice passes and the node lives.
+- `kill: false`: the machine is left standing at the deadline, for clusters whose machines are
+  not ours; a drained node has nothing left to lose.
 
 Capacity returns `capacity-returns-after` the end of the drain, or else after the kill.
-Permissions: patch nodes, create evictions; the kill itself where the substrate can stop
-nodes. Heal: withdraw the notice, uncordon what still stands, replace what was stopped.
+Permissions: patch nodes; create evictions where the drain is ours; the kill itself where the
+substrate can stop nodes. Heal: withdraw the notice, uncordon what still stands, also where
+somebody else has closed it, replace what was stopped.
 Receipt: the notice readable (and read), the eviction or the node's death, the pod's death.
 """
 
@@ -22,12 +28,14 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from chaosml.event import Event, NoticeVisible, PodExited
+from chaosml.event import Event, NodeChanged, NoticeVisible, PodDeletion
+from chaosml.faults.draining import drain, exit_of
 from chaosml.faults.script import (
     AddNode,
     Also,
-    Cordon,
-    Evict,
+    EndDrain,
+    ExpectDrain,
+    Invalidate,
     Notify,
     Pause,
     Release,
@@ -39,13 +47,12 @@ from chaosml.faults.script import (
     Withdraw,
 )
 from chaosml.scenario.model import Boolean, Duration
-from chaosml.substrates.protocol import DrainsNodes, EvictsPods, StopsNodes
+from chaosml.substrates.protocol import DrainsNodes, EvictsPods, StopsNodes, WatchesDrains
 from chaosml.workflow.views import View, WayToDie, legal_views
 
 __all__ = ["SpotReclaim", "SpotReclaimOptions"]
 
 _NOTICE_READABLE_S = 5.0
-_DRAIN_S = 600.0
 
 
 class SpotReclaimOptions(BaseModel):
@@ -56,16 +63,29 @@ class SpotReclaimOptions(BaseModel):
     provider: Literal["aws"] = "aws"
     notice: Duration = 120.0
     """Time from the notice to the kill; `0s`: no notice."""
-    reaction: Literal["drain", "none"] = "drain"
+    reaction: Literal["drain", "external", "none"] = "drain"
     capacity_returns_after: Annotated[Duration | None, Field(alias="capacity-returns-after")] = None
     """When a fresh node joins; default: never, the other nodes must do."""
     false_alarm: Annotated[Boolean, Field(alias="false-alarm")] = False
+    kill: Boolean = True
+    """Whether the machine dies at the deadline."""
 
     @model_validator(mode="after")
     def _check(self) -> SpotReclaimOptions:
         if self.notice == 0 and self.false_alarm:
             raise ValueError("a false alarm needs a notice: give `notice` or drop `false-alarm`")
+        if not self.kill and (self.notice == 0 or self.reaction == "none"):
+            raise ValueError(
+                "without a kill nothing happens here: name a reaction, or a `false-alarm`"
+            )
+        if not self.kills and self.capacity_returns_after is not None:
+            raise ValueError("no capacity is lost, so `capacity-returns-after` says nothing")
         return self
+
+    @property
+    def kills(self) -> bool:
+        """Whether the machine dies in the end."""
+        return self.kill and not self.false_alarm
 
 
 class SpotReclaim:
@@ -75,11 +95,20 @@ class SpotReclaim:
     options = SpotReclaimOptions
     capabilities = (DrainsNodes, EvictsPods, StopsNodes)
 
+    def needs(self, options: SpotReclaimOptions) -> Sequence[type]:
+        """Return the capabilities that these options take."""
+        needed: list[type] = [StopsNodes] if options.kills else []
+        if options.notice > 0 and options.reaction == "drain":
+            needed += [DrainsNodes, EvictsPods]
+        if options.notice > 0 and options.reaction == "external":
+            needed.append(WatchesDrains)
+        return needed
+
     def views(self, options: SpotReclaimOptions, *, has_outputs: bool) -> Sequence[View | None]:
         """Return the legal views of the target's death, or None where it need not die."""
         if options.notice == 0:
             return legal_views(WayToDie.NODE_LOST, has_outputs=has_outputs)
-        if options.reaction == "drain":
+        if options.reaction != "none":
             return legal_views(WayToDie.EVICT, has_outputs=has_outputs)
         if options.false_alarm:
             return (None,)
@@ -95,12 +124,19 @@ class SpotReclaim:
         if options.notice == 0:
             yield from _kill(node, view or View.RESTARTED, options)
             return
+        if options.reaction == "external":
+            yield ExpectDrain(node)
         yield Notify(node, "terminate", options.notice)
         yield Until(_notice_visible(node), f"notice readable on {node}", _NOTICE_READABLE_S)
-        if options.reaction == "drain":
-            if not options.false_alarm:
+        if options.reaction != "none":
+            if options.kills:
                 yield Also(_kill_at_deadline(node, options, capacity=False))
-            yield from _drain(node, view or View.GONE, options, scene)
+            if options.reaction == "drain":
+                yield from drain(node, view or View.GONE, options.notice, scene)
+            else:
+                yield Release()
+                yield from _await_drain(node, options.notice, scene)
+            yield from _end_drain(node, options)
         else:
             yield Release()
             if options.false_alarm:
@@ -114,21 +150,39 @@ def _notice_visible(node: str) -> Callable[[Event], bool]:
     return lambda event: isinstance(event.data, NoticeVisible) and event.data.node == node
 
 
-def _exit_of(uid: str) -> Callable[[Event], bool]:
-    return lambda event: isinstance(event.data, PodExited) and event.data.uid == uid
+def _touched(node: str, uids: set[str]) -> Callable[[Event], bool]:
+    """Return what recognises that somebody closes a node, or ends one of its pods."""
+
+    def matches(event: Event) -> bool:
+        fact = event.data
+        if isinstance(fact, NodeChanged):
+            return (fact.node, fact.state) == (node, "cordoned")
+        return isinstance(fact, PodDeletion) and fact.uid in uids
+
+    return matches
 
 
-def _drain(node: str, view: str, options: SpotReclaimOptions, scene: Scene) -> Script:
-    """Cordon, evict, wait until the pods are dead; then let capacity return."""
-    yield Cordon(node)
-    for pod in scene.pods_on(node):
-        yield Evict(pod.uid, view)
-    for pod in scene.pods_on(node):
-        if pod.running:
-            yield Until(_exit_of(pod.uid), f"death of the evicted pod {pod.uid}", _DRAIN_S)
+def _await_drain(node: str, notice_s: float, scene: Scene) -> Script:
+    """Wait until somebody else has drained the node; say so where nobody does."""
+    pods = scene.pods_on(node)
+    uids = {pod.uid for pod in pods}
+    if not (yield Until(_touched(node, uids), f"somebody to drain {node}", notice_s)):
+        yield Invalidate(
+            "no-reaction",
+            f"nobody closed node {node} or ended its pods within the {notice_s:g} s of the notice; "
+            "is the handler there, and does its metadata URL name our service?",
+        )
+        return
+    for pod in pods:
+        if any(other.uid == pod.uid and other.running for other in scene.pods_on(node)):
+            yield Until(exit_of(pod.uid), f"death of the evicted pod {pod.uid}", notice_s)
+
+
+def _end_drain(node: str, options: SpotReclaimOptions) -> Script:
+    """Take the notice of a node that lives back and open it; or else let capacity return."""
     if options.false_alarm:
         yield Withdraw(node)
-        yield Uncordon(node)
+        yield Uncordon(node) if options.reaction == "drain" else EndDrain(node)
     elif options.capacity_returns_after is not None:
         yield Pause(options.capacity_returns_after)
         yield AddNode()

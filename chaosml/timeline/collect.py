@@ -167,6 +167,10 @@ class _Collector:
             pending=self._all(facts.UploadPending),
             audited=self._first(facts.AuditFinished),
             events=self._events,
+            toxics=self._by_time(facts.ToxicAdded),
+            toxics_removed=self._by_time(facts.ToxicRemoved),
+            canaries=self._by_time(facts.CanaryMeasured),
+            traffic=self._by_time(facts.ServiceTraffic),
         )
 
     def _pods(self) -> dict[str, Pod]:
@@ -176,7 +180,10 @@ class _Collector:
         gone = {seen.fact.uid: seen for seen in self._all(facts.PodGone)}
         deletions = _group(self._all(facts.PodDeletion), lambda fact: fact.uid)
         signals = _group(self._all(facts.PodSignalled), lambda fact: fact.uid)
-        uids = {*created, *started, *exited, *gone, *deletions, *signals}
+        paused = _group(self._all(facts.PodPaused), lambda fact: fact.uid)
+        resumed = _group(self._all(facts.PodResumed), lambda fact: fact.uid)
+        images = _group(self._all(facts.ImageSeen), lambda fact: fact.uid)
+        uids = {*created, *started, *exited, *gone, *deletions, *signals, *paused, *resumed}
         return {
             uid: Pod(
                 uid=uid,
@@ -186,6 +193,9 @@ class _Collector:
                 signals=signals.get(uid, ()),
                 exited=exited.get(uid),
                 gone=gone.get(uid),
+                paused=paused.get(uid, ()),
+                resumed=resumed.get(uid, ()),
+                images={seen.fact.container: seen.fact.image_id for seen in images.get(uid, ())},
             )
             for uid in sorted(uids)
         }

@@ -7,12 +7,13 @@ what follows from them is in `analysis` and the modules that it puts together.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from chaosml.event import (
     ArtifactObserved,
     AuditFinished,
+    CanaryMeasured,
     ClaimCheckpoint,
     ClaimDone,
     ClaimPublish,
@@ -36,11 +37,16 @@ from chaosml.event import (
     PodDeletion,
     PodExited,
     PodGone,
+    PodPaused,
+    PodResumed,
     PodSignalled,
     PodStarted,
     RegistryObserved,
     Request,
+    ServiceTraffic,
     TaskPhase,
+    ToxicAdded,
+    ToxicRemoved,
     UploadPending,
     WorkflowPhase,
 )
@@ -83,6 +89,25 @@ class Pod:
     signals: tuple[Seen[PodSignalled], ...]
     exited: Seen[PodExited] | None
     gone: Seen[PodGone] | None
+    paused: tuple[Seen[PodPaused], ...] = ()
+    resumed: tuple[Seen[PodResumed], ...] = ()
+    images: Mapping[str, str] = field(default_factory=dict)
+    """Digests of the images that ran in it, by container, as far as they were seen."""
+
+    @property
+    def image_id(self) -> str:
+        """The digest of the image of its main container; empty where it was not seen."""
+        created = "" if self.created is None else self.created.fact.image_id
+        return created or self.images.get("main", "")
+
+    @property
+    def died_paused_by(self) -> Seen[PodPaused] | None:
+        """The pause in which it was killed by others; None where it went on or was not paused."""
+        if not self.paused or self.exited is None or self.exited.fact.exit_code == 0:
+            return None
+        last = self.paused[-1]
+        went_on = any(not one.at.is_before(last.at) for one in self.resumed)
+        return None if went_on else last
 
     @property
     def task(self) -> str | None:
@@ -181,6 +206,11 @@ class Timeline:
     pending: tuple[Seen[UploadPending], ...]
     audited: Seen[AuditFinished] | None
     events: int
+    toxics: tuple[Seen[ToxicAdded], ...] = ()
+    toxics_removed: tuple[Seen[ToxicRemoved], ...] = ()
+    canaries: tuple[Seen[CanaryMeasured], ...] = ()
+    traffic: tuple[Seen[ServiceTraffic], ...] = ()
+    """Of services other than the store."""
 
     def doubt(self, *names: str) -> str:
         """Return why the sources called `names` prove no absence; empty where they do.

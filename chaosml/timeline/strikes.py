@@ -1,9 +1,10 @@
 """Whose doing the death of a pod was: an injection's, Argo's, the pod's own, or nobody's we know.
 
 A death is an injection's if the injection deleted or signalled the pod before it
-ended, or if the pod ended after it had read the injection's notice. A killed pod
-that neither an injection nor Argo touched died of the infrastructure, and says
-nothing about the pipeline.
+ended, if the pod was ended while the injection had it paused, if it ended after it had
+read the injection's notice, or if it failed while the injection slowed the way to a
+service down. A killed pod that neither an injection nor Argo touched died of the
+infrastructure, and says nothing about the pipeline.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chaosml.event import NoticeRead, NoticeVisible, PodDeletion
+from chaosml.timeline.degradation import find_degradations
 from chaosml.timeline.model import Injection, Pod, Timeline
 from chaosml.timeline.moment import Moment, Seen
 
@@ -30,7 +32,7 @@ class Strike:
     at: Moment
     """When it took effect: the deletion or signal, or else the exit after a notice."""
     how: str
-    """`delete`, `evict`, `force`, `node-lost`, a signal's name, or `notice`."""
+    """`delete`, `evict`, `force`, `node-lost`, a signal's name, `pause`, `notice`, `degraded`."""
     notice: Moment | None
     """When the notice before it became readable, where there was one."""
 
@@ -42,6 +44,7 @@ def strikes(timeline: Timeline) -> list[Strike]:
         for injection in timeline.injections.values()
         for strike in _strikes_of(timeline, injection)
     ]
+    found += _deaths_by_degradation(timeline)
     return sorted(found, key=lambda strike: (strike.at.earliest_ns, strike.pod.uid))
 
 
@@ -54,14 +57,33 @@ def _strikes_of(timeline: Timeline, injection: Injection) -> Iterator[Strike]:
             for seen in pod.strikes_by(injection.injection)
             if pod.exited is None or not seen.at.is_after(pod.exited.at)
         ]
-        if struck:
+        if struck and not _survived(injection, pod):
             first = struck[0].fact
             how = first.how if isinstance(first, PodDeletion) else first.signal
             yield Strike(injection.injection, pod, struck[0].at, how, visible)
+        elif (hung := pod.died_paused_by) is not None and hung.fact.by == injection.injection:
+            yield Strike(injection.injection, pod, hung.at, "pause", visible)
         elif notice is not None and pod.exited is not None and not _finished(timeline, pod):
             read = notice_read_by(timeline, notice, pod)
             if read is not None and read.at.is_before(pod.exited.at):
                 yield Strike(injection.injection, pod, pod.exited.at, "notice", visible)
+
+
+def _deaths_by_degradation(timeline: Timeline) -> Iterator[Strike]:
+    """Yield the ends of pods that failed by themselves while a service was slow for them."""
+    for degradation in find_degradations(timeline):
+        for pod in timeline.pods_of(degradation.task):
+            exited, ended = pod.exited, degradation.ended
+            if exited is None or exited.fact.exit_code == 0 or pod.strikes:
+                continue
+            if degradation.runs(pod) and ended is not None and not exited.at.is_after(ended):
+                yield Strike(degradation.injection, pod, exited.at, "degraded", None)
+
+
+def _survived(injection: Injection, pod: Pod) -> bool:
+    """Whether a pod that was not meant to die has ended well."""
+    meant = injection.armed is None or injection.armed.fact.lethal
+    return not meant and pod.exited is not None and pod.exited.fact.exit_code == 0
 
 
 def _finished(timeline: Timeline, pod: Pod) -> bool:

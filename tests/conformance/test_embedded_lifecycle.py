@@ -11,7 +11,7 @@ import pytest
 from embedded_bench import Bench, shell
 
 from chaosml import clock
-from chaosml.errors import SubstrateError
+from chaosml.errors import ScenarioError, SubstrateError
 from chaosml.event import ClaimPoint, NodeChanged, PodCreated, TaskPhase
 from chaosml.history import LoseSource
 from chaosml.substrates.embedded import leftovers, procfs
@@ -20,6 +20,14 @@ from chaosml.substrates.embedded.controller import ArgoController
 pytestmark = pytest.mark.slow
 
 READY = """echo '@chaosml {"v":1,"event":"point","seq":1,"pid":1,"name":"ready"}' >&2;"""
+ONE_POD = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {name: w}
+spec:
+  entrypoint: main
+  templates: [{name: main, container: {image: python:3.11-slim, command: ["true"]}}]
+"""
 RUNNER = """
     import pathlib, sys
     sys.path.insert(0, {tests!r})
@@ -112,6 +120,17 @@ def test_executions_follow_one_another_on_fresh_nodes_with_fresh_numbers(bench):
     assert bench.substrate.nodes() == ("node-1", "node-2")
     assert [fact.uid for fact in bench.facts(PodCreated)] == ["train-1"]
     assert bench.emissions(NodeChanged)[0].source_seq == 1
+
+
+def test_a_refused_workflow_leaves_room_for_the_next(tmp_path):
+    bench = Bench(tmp_path, controller=ArgoController())
+    document = bench.workspace / "none.yaml"
+    document.write_text(ONE_POD.replace("entrypoint: main", "entrypoint: nobody"))
+    with pytest.raises(ScenarioError, match="nobody"):
+        bench.submit()
+    document.write_text(ONE_POD)
+    bench.submit()
+    bench.close()
 
 
 def test_a_drained_node_says_so_once_it_is_empty(bench):

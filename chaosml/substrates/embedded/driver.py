@@ -17,6 +17,8 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from chaosml import clock
 from chaosml.event import (
     Basis,
@@ -25,6 +27,8 @@ from chaosml.event import (
     PodDeletion,
     PodExited,
     PodGone,
+    PodPaused,
+    PodResumed,
     PodSignalled,
     PodStarted,
     WorkflowPhase,
@@ -39,9 +43,11 @@ from chaosml.substrates.embedded.wire import (
     EndPod,
     Exited,
     Order,
+    Paused,
     Ready,
     Report,
     Signalled,
+    SignalPod,
     Started,
 )
 from chaosml.substrates.protocol import PodView, Submission
@@ -68,6 +74,9 @@ ARGO = "argo"
 KUBELET = "kubelet"
 HARNESS = "harness"
 """Who ends what is left at the end of an execution."""
+_RESUME = "SIGCONT"
+_LOST_WITH_NODE = 255
+"""Exit code that a kubelet gives a container which it finds dead when its machine is back."""
 
 
 class Driver:
@@ -102,6 +111,8 @@ class Driver:
         self._pods_made = 0
         self._cordons: dict[str, str] = {}
         """Who cordoned a node whose pods are being evicted."""
+        self._unheard: dict[str, list[tuple[PodObject, Exited]]] = {}
+        """Deaths on stopped nodes that the controller believes in, by node, until it returns."""
         self._ending = False
 
     @property
@@ -150,8 +161,10 @@ class Driver:
             case Claimed():
                 self._note_claims(pod, report)
             case Signalled():
-                signalled = PodSignalled(uid=pod.uid, signal=report.signal, by=report.by)
-                self._say_pod(pod, signalled, (report.at_ns, report.at_ns))
+                self._note_signal(pod, report)
+            case Paused():
+                paused = PodPaused(uid=pod.uid, by=report.by, processes=report.processes)
+                self._say_pod(pod, paused, (report.earliest_ns, report.latest_ns))
             case Exited():
                 self._note_exit(pod, report)
         self._settle()
@@ -200,11 +213,22 @@ class Driver:
             self._place_waiting()
             self._settle()
 
-    def stop_node(self, node: str, *, by: str, view: View) -> None:
-        """Kill a node with everything on it; an unknown one is left alone."""
+    def signal(self, uid: str, *, by: str, signal: str) -> None:
+        """Send a signal to a pod's program; one that does not run is left alone."""
+        pod = self._pods.get(uid)
+        if pod is not None and pod.running:
+            self._send(SignalPod(uid=uid, signal=signal, by=by))
+
+    def stop_node(self, node: str, *, by: str, view: View, keep_object: bool = False) -> None:
+        """Kill a node with everything on it; an unknown one is left alone.
+
+        With `keep_object` the controller hears nothing of the deaths before it returns.
+        """
         if node not in self._nodes:
             return
         self._nodes.remove(node)
+        if keep_object:
+            self._unheard[node] = []
         self._cordons.pop(node, None)
         self._change_node(node, "stopped", by)
         for pod in [pod for pod in self._pods.values() if pod.node == node]:
@@ -213,6 +237,19 @@ class Driver:
                 self._say_pod(pod, lost)
                 pod.deletion = Deletion(view, clock.monotonic_ns(), forced=True)
             self._send(EndPod(uid=pod.uid, by=by, grace_s=0.0))
+        self._settle()
+
+    def return_node(self, node: str, *, by: str) -> None:
+        """Start a stopped node again; one that is there or was never is left alone."""
+        if not self._nodes.put_back(node):
+            return
+        self._change_node(node, "ready", by)
+        for pod, report in self._unheard.pop(node, ()):
+            returned = msgspec.structs.replace(
+                report, exit_code=_LOST_WITH_NODE, outputs={}, result=None
+            )
+            self._surface(pod, View.SEEN, returned)
+        self._place_waiting()
         self._settle()
 
     def add_node(self, *, by: str) -> None:
@@ -247,6 +284,14 @@ class Driver:
         self._say_pod(pod, PodStarted(uid=pod.uid, pid=report.pid), between)
         self._observe(PodRunning(pod.spec.pod, report.latest_ns, pod.node))
 
+    def _note_signal(self, pod: PodObject, report: Signalled) -> None:
+        fact: PodSignalled | PodResumed = PodSignalled(
+            uid=pod.uid, signal=report.signal, by=report.by
+        )
+        if report.signal == _RESUME:
+            fact = PodResumed(uid=pod.uid, by=report.by)
+        self._say_pod(pod, fact, (report.at_ns, report.at_ns))
+
     def _note_claims(self, pod: PodObject, report: Claimed) -> None:
         for claim in report.claims:
             self.sources.say(
@@ -265,11 +310,16 @@ class Driver:
         exited = PodExited(uid=pod.uid, exit_code=report.exit_code, stragglers=report.stragglers)
         self._say_pod(pod, exited, (report.earliest_ns, report.latest_ns))
         del self._pods[pod.uid]
-        if not self._ending:
-            view = pod.view_of_death(report)
-            self._say_pod(pod, PodGone(uid=pod.uid, view=view.value))
-            self._observe(surface(pod.spec.pod, view, report))
+        if pod.node in self._unheard:
+            self._unheard[pod.node].append((pod, report))
+        elif not self._ending:
+            self._surface(pod, pod.view_of_death(report), report)
         self._note_drained(pod.node)
+
+    def _surface(self, pod: PodObject, view: View, report: Exited) -> None:
+        """Let the controller see a death."""
+        self._say_pod(pod, PodGone(uid=pod.uid, view=view.value))
+        self._observe(surface(pod.spec.pod, view, report))
 
     def _note_drained(self, node: str) -> None:
         if node in self._cordons and all(pod.node != node for pod in self._pods.values()):
@@ -365,7 +415,14 @@ class Driver:
     def _say_pod(
         self,
         pod: PodObject,
-        fact: PodCreated | PodStarted | PodDeletion | PodSignalled | PodExited | PodGone,
+        fact: PodCreated
+        | PodStarted
+        | PodDeletion
+        | PodSignalled
+        | PodPaused
+        | PodResumed
+        | PodExited
+        | PodGone,
         between: tuple[int, int] | None = None,
     ) -> None:
         self.sources.say(KUBELET, f"pod/{pod.uid}", fact, between=between)

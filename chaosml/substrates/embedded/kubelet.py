@@ -31,9 +31,11 @@ from chaosml.substrates.embedded.wire import (
     EndPod,
     Exited,
     Order,
+    Paused,
     Ready,
     Report,
     Signalled,
+    SignalPod,
     Started,
     StartPod,
 )
@@ -61,6 +63,8 @@ class _Pod:
         self.streams = {started.stdout: STDOUT, started.stderr: STDERR}
         self.by = ""
         """Who ends it; empty while nobody does."""
+        self.paused: tuple[str, int] = ("", 0)
+        """Who wanted it stopped, and when."""
         self.window_ns = 0
         self.terminate_ns: int | None = None
         """When SIGTERM is due at the latest: it waits for the preStop hook."""
@@ -176,6 +180,8 @@ class Kubelet:
                     self._start(order)
                 case EndPod() as order:
                     self._begin_end(order)
+                case SignalPod() as order:
+                    self._send(order)
 
     def _start(self, order: StartPod) -> None:
         start_ns = clock.monotonic_ns()
@@ -248,6 +254,17 @@ class Kubelet:
             self._note_start(pod, report.started, report.at_ns)
         elif report.exit_code is not None:
             self._note_end(pod, report)
+        elif report.stopped is not None:
+            by, since_ns = pod.paused
+            self._report(
+                Paused(
+                    uid=pod.order.uid,
+                    by=by,
+                    processes=report.stopped,
+                    earliest_ns=since_ns,
+                    latest_ns=report.at_ns,
+                )
+            )
         elif pod.terminate_ns is not None:
             self._terminate(pod, clock.monotonic_ns())
 
@@ -294,6 +311,18 @@ class Kubelet:
         else:
             pod.terminate_ns = kill_ns
             self._terminate(pod, now_ns)
+
+    def _send(self, order: SignalPod) -> None:
+        """Send a signal that is nobody's beginning of an end."""
+        pod = self._pods.get(order.uid)
+        if pod is None or pod.end is not None:
+            return
+        number, now_ns = signal.Signals[order.signal], clock.monotonic_ns()
+        if number is signal.SIGSTOP:
+            pod.paused = order.by, now_ns
+        self._tell_shim(pod, shim.SIGNAL + str(int(number)).encode())
+        if number is not signal.SIGSTOP:
+            self._report(Signalled(uid=order.uid, signal=order.signal, by=order.by, at_ns=now_ns))
 
     def _terminate(self, pod: _Pod, now_ns: int) -> None:
         """Send SIGTERM; the time until SIGKILL is what the preStop hook left of the grace."""

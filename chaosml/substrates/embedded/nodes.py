@@ -14,6 +14,7 @@ class Nodes:
 
     def __init__(self, count: int) -> None:
         self._cordoned: dict[str, bool] = {}
+        self._removed: set[str] = set()
         self._made = 0
         self._next = 0
         for _ in range(count):
@@ -28,7 +29,7 @@ class Nodes:
         return tuple(self._cordoned)
 
     def add(self) -> str:
-        """Let a node with a fresh name join; names of dead nodes never return."""
+        """Let a node with a fresh name join, as a cloud's capacity does."""
         self._made += 1
         node = f"node-{self._made}"
         self._cordoned[node] = False
@@ -36,7 +37,16 @@ class Nodes:
 
     def remove(self, node: str) -> None:
         """Take a node out; an unknown one is ignored."""
-        self._cordoned.pop(node, None)
+        if self._cordoned.pop(node, None) is not None:
+            self._removed.add(node)
+
+    def put_back(self, node: str) -> bool:
+        """Let a node that was taken out join again; return whether it had been."""
+        if node not in self._removed:
+            return False
+        self._removed.remove(node)
+        self._cordoned[node] = False
+        return True
 
     def cordon(self, node: str) -> None:
         """Let no new pod onto the node."""

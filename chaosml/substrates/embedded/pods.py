@@ -196,7 +196,7 @@ def _compose_environment(
         **site.marks,
     }
     known: dict[str, str] = {}
-    for variable in submission.overlay:
+    for variable in submission.overlay_of(spec.template):
         known[variable.name] = _resolve(variable, known, spec, submission, site)
     overlaid = set(known)
     for variable in spec.environment:

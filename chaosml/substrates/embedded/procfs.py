@@ -33,6 +33,7 @@ class Process:
 
     pid: int
     parent: int
+    group: int
     state: str
     start: int
     """Start time in clock ticks since boot: with the pid it names a process for good."""
@@ -75,7 +76,7 @@ def read_process(pid: int) -> Process | None:
             fields = file.read().rpartition(b")")[2].split()
     except OSError:
         return None
-    return Process(pid, int(fields[1]), fields[0].decode(), int(fields[19]))
+    return Process(pid, int(fields[1]), int(fields[2]), fields[0].decode(), int(fields[19]))
 
 
 def processes() -> Iterator[Process]:

@@ -24,11 +24,13 @@ import msgspec
 from chaosml.substrates.embedded import procfs, program
 from chaosml.substrates.embedded.wire import StartPod
 
-__all__ = ["KILL", "PRE_STOP", "TERMINATE", "Shim", "ShimReport", "launch", "receive"]
+__all__ = ["KILL", "PRE_STOP", "SIGNAL", "TERMINATE", "Shim", "ShimReport", "launch", "receive"]
 
 TERMINATE = b"terminate"
 KILL = b"kill"
 PRE_STOP = b"pre-stop"
+SIGNAL = b"signal "
+"""Followed by the number of a signal for the main process's group."""
 
 _CANNOT_START = 64
 """Exit code of Argo's emissary where the command cannot be started."""
@@ -36,16 +38,19 @@ _DATAGRAM_BYTES_MAX = 1 << 16
 _ORPHANS_MS = 1000
 _SWEEP_S = 5.0
 _SWEEP_POLL_S = 0.002
+_STOP_S = 1.0
 
 
 class ShimReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a shim tells; exactly one of the first three is set."""
+    """What a shim tells; exactly one of the first four is set."""
 
     started: int | None = None
     """Process id of the main process, which runs."""
     pre_stop: int | None = None
     """Exit code of the preStop hook."""
     exit_code: int | None = None
+    stopped: int | None = None
+    """How many processes of the main process's group stand still, which is all of them."""
     stragglers: int = 0
     at_ns: int
     reaped_ns: int = 0
@@ -241,8 +246,30 @@ class _Watch:
             os.killpg(self._main, signal.SIGTERM)
         elif order == PRE_STOP:
             self._start_pre_stop()
+        elif order.startswith(SIGNAL):
+            self._send(signal.Signals(int(order.removeprefix(SIGNAL))))
         else:
             self._kill_all()
+
+    def _send(self, number: signal.Signals) -> None:
+        # Not reaped, so the id of the main process names its group, also after its end.
+        os.killpg(self._main, number)
+        if number is signal.SIGSTOP:
+            self._see_stopped()
+
+    def _see_stopped(self) -> None:
+        """Report the main process's group once all of it stands still: a signal takes its time."""
+        end = time.monotonic() + _STOP_S
+        while time.monotonic() < end:
+            states = [
+                process.state
+                for process in procfs.find_descendants(os.getpid())
+                if not process.ended and process.group == self._main
+            ]
+            if states and set(states) <= {"T", "t"}:
+                self._tell(ShimReport(stopped=len(states), at_ns=time.monotonic_ns()))
+                return
+            select.select((), (), (), _SWEEP_POLL_S)
 
     def _kill_all(self) -> None:
         """Kill main and everything below at once; who dies with it has not outlived it."""

@@ -98,8 +98,8 @@ class EmbeddedSubstrate:
             marks=self._marks,
             send=self._send,
         )
-        self._driver = driver
         driver.start()
+        self._driver = driver
         return driver.sources.take()
 
     def handle(self, message: Any) -> Sequence[Entry]:
@@ -176,11 +176,35 @@ class EmbeddedSubstrate:
         self._driver.uncordon(node, by=by)
         return self._driver.sources.take()
 
-    def stop_node(self, node: str, *, by: str, view: str) -> Sequence[Entry]:
+    def signal_container(self, uid: str, *, by: str, signal: str) -> Sequence[Entry]:
+        """Send a signal to a pod's program; one that does not run is left alone."""
+        if self._driver is None:
+            return ()
+        self._driver.signal(uid, by=by, signal=signal)
+        return self._driver.sources.take()
+
+    def pause_container(self, uid: str, *, by: str) -> Sequence[Entry]:
+        """Stop a pod's program where it is; one that does not run is left alone."""
+        return self.signal_container(uid, by=by, signal="SIGSTOP")
+
+    def resume_container(self, uid: str, *, by: str) -> Sequence[Entry]:
+        """Let a pod's program go on; one that does not run is left alone."""
+        return self.signal_container(uid, by=by, signal="SIGCONT")
+
+    def stop_node(
+        self, node: str, *, by: str, view: str, keep_object: bool = False
+    ) -> Sequence[Entry]:
         """Kill the node with all its pods at once; one that is gone is left alone."""
         if self._driver is None:
             return ()
-        self._driver.stop_node(node, by=by, view=View(view))
+        self._driver.stop_node(node, by=by, view=View(view), keep_object=keep_object)
+        return self._driver.sources.take()
+
+    def return_node(self, node: str, *, by: str) -> Sequence[Entry]:
+        """Start a stopped node again; one that was not stopped is left alone."""
+        if self._driver is None:
+            return ()
+        self._driver.return_node(node, by=by)
         return self._driver.sources.take()
 
     def add_node(self, *, by: str) -> Sequence[Entry]:

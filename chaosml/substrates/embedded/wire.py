@@ -15,8 +15,10 @@ __all__ = [
     "EndPod",
     "Exited",
     "Order",
+    "Paused",
     "Ready",
     "Report",
+    "SignalPod",
     "Signalled",
     "StartPod",
     "Started",
@@ -64,7 +66,19 @@ class EndPod(_Order, frozen=True, kw_only=True, tag="end-pod"):
     """Kubernetes ends it: preStop runs and two seconds remain after it. False: Argo does."""
 
 
-Order = StartPod | EndPod
+class SignalPod(_Order, frozen=True, kw_only=True, tag="signal-pod"):
+    """Send a signal to the process group of a pod's program, and do nothing else.
+
+    After SIGSTOP it is reported once the whole group was seen stopped.
+    """
+
+    uid: str
+    signal: str
+    """Its name."""
+    by: str
+
+
+Order = StartPod | EndPod | SignalPod
 
 
 class _Report(msgspec.Struct, frozen=True, kw_only=True, tag_field="report"):
@@ -103,6 +117,16 @@ class Signalled(_Report, frozen=True, kw_only=True, tag="signalled"):
     at_ns: int
 
 
+class Paused(_Report, frozen=True, kw_only=True, tag="paused"):
+    """The processes of a pod's program were seen stopped."""
+
+    uid: str
+    by: str
+    processes: int
+    earliest_ns: int
+    latest_ns: int
+
+
 class Exited(_Report, frozen=True, kw_only=True, tag="exited"):
     """The main process ended (`earliest_ns`) and every descendant is reaped (`latest_ns`)."""
 
@@ -120,4 +144,4 @@ class Exited(_Report, frozen=True, kw_only=True, tag="exited"):
     """Whether both pipes were read to their end."""
 
 
-Report = Ready | Started | Claimed | Signalled | Exited
+Report = Ready | Started | Claimed | Signalled | Paused | Exited

@@ -3,6 +3,10 @@
 The overlay sets the identity of the execution (name, parameters, labels), adds
 variables to every container and takes the pod garbage collection out, since a pod
 that is collected has taken its evidence with it. Nothing else of the document changes.
+
+Templates that the document refers to (`workflowTemplateRef`, `templateRef`) are put into
+what is submitted: the user's own objects stay as they are, nothing has to be removed
+afterwards, and Argo cannot have missed them yet.
 """
 
 from __future__ import annotations
@@ -16,9 +20,14 @@ from typing import Any
 
 import yaml
 
+from chaosml.document import read_all
+from chaosml.errors import ScenarioError
+from chaosml.substrates.protocol import Submission, merge_overlay
+from chaosml.workflow.libraries import resolve
+from chaosml.workflow.names import own_name
 from chaosml.workflow.protocol import EnvironmentVariable
 
-__all__ = ["EXECUTION_LABEL", "RUN_LABEL", "Overlay", "diff", "label_value"]
+__all__ = ["EXECUTION_LABEL", "RUN_LABEL", "Overlay", "compose", "diff", "label_value"]
 
 RUN_LABEL = "chaosml.dev/run"
 EXECUTION_LABEL = "chaosml.dev/execution"
@@ -35,6 +44,8 @@ class Overlay:
     run: str
     environment: Sequence[EnvironmentVariable] = ()
     parameters: Mapping[str, str] = field(default_factory=dict)
+    environments: Mapping[str, Sequence[EnvironmentVariable]] = field(default_factory=dict)
+    """By template: variables of its containers alone, see `Submission.overlays`."""
 
     @property
     def labels(self) -> dict[str, str]:
@@ -52,9 +63,12 @@ class Overlay:
         spec.pop("podGC", None)
         self._label_pods(spec)
         self._set_parameters(spec)
-        variables = [_render(variable) for variable in self.environment]
-        for container in _containers(spec):
-            _extend(container, variables)
+        for template in _templates(spec):
+            own = self.environments.get(str(template.get("name")), ())
+            variables = [_render(one) for one in merge_overlay(self.environment, own)]
+            for container in _containers(template):
+                _extend(container, variables)
+        _rename_inlined(spec)
         return workflow
 
     def _label_pods(self, spec: dict[str, Any]) -> None:
@@ -74,6 +88,25 @@ class Overlay:
         declared += [{"name": name, "value": value} for name, value in left.items()]
 
 
+def compose(submission: Submission, run: str) -> dict[str, Any]:
+    """Return the Workflow of a submission's file, whole, with the overlay of a run.
+
+    Raises:
+        ScenarioError: the file cannot be read, or refers to what it does not hold.
+    """
+    document, problems = resolve(read_all(submission.workflow_file))
+    if problems:
+        raise ScenarioError(problems)
+    overlay = Overlay(
+        name=submission.name,
+        run=run,
+        environment=submission.overlay,
+        environments=submission.overlays,
+        parameters=submission.parameters,
+    )
+    return overlay.apply(document.data)
+
+
 class _WithoutAnchors(yaml.SafeDumper):
     """Writes what an anchor names at every place where it is used, as the API gets it."""
 
@@ -87,25 +120,28 @@ def label_value(text: str) -> str:
     return allowed.strip("._-")
 
 
-def diff(document: Mapping[str, Any], submitted: Mapping[str, Any]) -> str:
+def diff(
+    document: Mapping[str, Any],
+    submitted: Mapping[str, Any],
+    titles: tuple[str, str] = ("workflow", "submitted"),
+) -> str:
     """Return what the overlay changes, as a unified diff of both documents in YAML."""
     before, after = (
         yaml.dump(dict(one), Dumper=_WithoutAnchors, sort_keys=False).splitlines()
         for one in (document, submitted)
     )
-    lines = difflib.unified_diff(before, after, "workflow", "submitted", lineterm="")
+    lines = difflib.unified_diff(before, after, *titles, lineterm="")
     return "".join(f"{line}\n" for line in lines)
 
 
-def _containers(spec: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield every container that a template of the workflow starts."""
-    for template in _templates(spec):
-        for single in ("container", "script"):
-            if template.get(single):
-                yield template[single]
-        for several in _POD_LISTS:
-            yield from template.get(several) or ()
-        yield from (template.get("containerSet") or {}).get("containers") or ()
+def _containers(template: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield every container that a template starts."""
+    for single in ("container", "script"):
+        if template.get(single):
+            yield template[single]
+    for several in _POD_LISTS:
+        yield from template.get(several) or ()
+    yield from (template.get("containerSet") or {}).get("containers") or ()
 
 
 def _templates(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -118,6 +154,40 @@ def _templates(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         for group in template.get("steps") or ():
             tasks += group
         waiting += [task["inline"] for task in tasks if task.get("inline")]
+
+
+def _rename_inlined(spec: Mapping[str, Any]) -> None:
+    """Give templates that came from elsewhere, called `LIBRARY/TEMPLATE`, names that Argo takes.
+
+    That is their own name, which is also the one in their pods' names, unless it is taken.
+    """
+    templates = [one for one in spec.get("templates") or () if isinstance(one.get("name"), str)]
+    taken = {one["name"] for one in templates if "/" not in one["name"]}
+    names: dict[str, str] = {}
+    for template in templates:
+        name = template["name"]
+        if "/" in name:
+            own = own_name(name)
+            name = own if own not in taken else re.sub(r"[^A-Za-z0-9-]", "-", name)
+            while name in taken:
+                name += "-x"
+            taken.add(name)
+            names[template["name"]] = name
+            template["name"] = name
+    for call in _callers(spec):
+        call["template"] = names.get(call["template"], call["template"])
+
+
+def _callers(spec: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield every part of a spec that names a template: tasks, steps and hooks."""
+    calls: list[Any] = [dict(spec)]
+    for template in _templates(spec):
+        calls += (template.get("dag") or {}).get("tasks") or ()
+        for group in template.get("steps") or ():
+            calls += group
+    for call in list(calls):
+        calls += (call.get("hooks") or {}).values()
+    yield from (call for call in calls if isinstance(call.get("template"), str))
 
 
 def _extend(container: dict[str, Any], variables: Sequence[Mapping[str, Any]]) -> None:

@@ -97,9 +97,9 @@ def test_a_kill_without_notice_is_only_a_kill():
     [
         ("pod.delete", {}, False, ["gone", "seen"]),
         ("pod.delete", {}, True, ["gone", "seen", "wait-failed"]),
-        ("pod.delete", {"force": True}, False, ["restarted", "seen"]),
+        ("pod.delete", {"force": True}, False, ["seen", "restarted"]),
         ("spot.reclaim", {}, False, ["gone", "seen"]),
-        ("spot.reclaim", {"notice": "0s"}, False, ["restarted", "gone"]),
+        ("spot.reclaim", {"notice": "0s"}, False, ["seen", "restarted"]),
         ("spot.reclaim", {"notice": "4s", "reaction": "none"}, False, ["seen"]),
         (
             "spot.reclaim",

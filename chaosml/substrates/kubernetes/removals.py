@@ -1,0 +1,86 @@
+"""The deletion of workflows and pods, and the eviction of pods, as the API is asked for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chaosml.errors import FaultRefused
+from chaosml.substrates.kubernetes.api import Api, ApiError, path_of
+from chaosml.substrates.kubernetes.namespace import WORKFLOWS
+from chaosml.substrates.kubernetes.overlay import EXECUTION_LABEL, label_value
+from chaosml.substrates.kubernetes.pods import Pod
+
+__all__ = ["Removals"]
+
+_NOT_FOUND = 404
+_CONFLICT = 409
+_TOO_MANY = 429
+
+
+class Removals:
+    """Removes what is in one namespace."""
+
+    def __init__(self, api: Api, namespace: str) -> None:
+        self._api = api
+        self._namespace = namespace
+
+    def delete(self, pod: Pod, grace_s: float | None) -> bool:
+        """Ask for a pod's deletion; return False where it is gone already."""
+        options: dict[str, Any] = {"preconditions": {"uid": pod.uid}}
+        if grace_s is not None:
+            options["gracePeriodSeconds"] = int(grace_s)
+        return self.remove(pod.name, options)
+
+    def remove(self, name: str, options: Mapping[str, Any]) -> bool:
+        """Ask for a deletion with given options; return False where the pod is gone already."""
+        try:
+            self._api.delete(path_of("pods", namespace=self._namespace, name=name), options)
+        except ApiError as error:
+            if error.status in (_NOT_FOUND, _CONFLICT):
+                return False
+            raise
+        return True
+
+    def remove_pods_of(self, workflow: str) -> None:
+        """Remove the pods of a workflow at once, also those that never ran."""
+        selector = f"{EXECUTION_LABEL}={label_value(workflow)}"
+        listed = self._api.get(path_of("pods", namespace=self._namespace), labelSelector=selector)
+        for item in listed.get("items") or ():
+            self.remove(item["metadata"]["name"], {"gracePeriodSeconds": 0})
+
+    def remove_workflow(self, name: str, policy: str) -> None:
+        """Remove a workflow, its pods too or not, as the propagation policy says."""
+        path = path_of("workflows", namespace=self._namespace, name=name, group=WORKFLOWS)
+        try:
+            self._api.delete(path, {"propagationPolicy": policy})
+        except ApiError as error:
+            if error.status != _NOT_FOUND:
+                raise
+
+    def evict(self, pod: Pod) -> bool:
+        """Ask for a pod's eviction; return False where it is gone already.
+
+        Raises:
+            FaultRefused: a disruption budget does not allow it now.
+        """
+        body = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": pod.name, "namespace": self._namespace},
+            "deleteOptions": {"preconditions": {"uid": pod.uid}},
+        }
+        path = path_of("pods/eviction", namespace=self._namespace, name=pod.name)
+        try:
+            self._api.create(path, body)
+        except ApiError as error:
+            if error.status == _TOO_MANY:
+                raise FaultRefused(
+                    "refused-by-pdb",
+                    f"the eviction of pod {pod.name} was refused by a PodDisruptionBudget "
+                    f"({error}); raise its maxUnavailable, or delete the pod instead (pod.delete)",
+                ) from error
+            if error.status not in (_NOT_FOUND, _CONFLICT):
+                raise
+            return False
+        return True

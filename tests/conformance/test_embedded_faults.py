@@ -1,0 +1,108 @@
+"""What faults do to real processes of the embedded substrate: signals, hangs, dead machines."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from embedded_bench import Bench, shell
+
+from chaosml.event import (
+    ClaimPoint,
+    NodeChanged,
+    PodExited,
+    PodGone,
+    PodPaused,
+    PodResumed,
+    PodSignalled,
+    PodStarted,
+)
+from chaosml.substrates.embedded import procfs
+
+pytestmark = pytest.mark.slow
+
+POINT = 'echo \'@chaosml {"v":1,"event":"point","seq":%d,"pid":1,"name":"%s"}\' >&2'
+READY = POINT % (1, "ready")
+
+
+@pytest.fixture
+def bench(tmp_path: pathlib.Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path)
+    yield bench
+    bench.close()
+
+
+def states_below(pid: int) -> list[str]:
+    """Return the states of a process and of all below it."""
+    processes = [procfs.read_process(pid), *procfs.find_descendants(pid)]
+    return [one.state for one in processes if one is not None and not one.ended]
+
+
+def begin(bench: Bench, script: str, **details: Any) -> int:
+    """Start a pod, wait until it says that it is ready, and return its process."""
+    bench.submit(shell("train", f"{READY}; {script}", **details))
+    pid = bench.wait(PodStarted).data.pid
+    bench.wait(ClaimPoint)
+    return int(pid)
+
+
+def test_a_killed_program_ends_with_137_and_its_death_is_seen(bench: Bench) -> None:
+    begin(bench, "sleep 60 & exec sleep 60")
+    bench.entries += bench.substrate.signal_container("train-1", by="one", signal="SIGKILL")
+    bench.finish()
+    assert [one.exit_code for one in bench.facts(PodExited)] == [137]
+    assert [one.view for one in bench.facts(PodGone)] == ["seen"]
+    assert [(one.signal, one.by) for one in bench.facts(PodSignalled)] == [("SIGKILL", "one")]
+    # The whole group was struck, so nobody outlived it.
+    assert [one.stragglers for one in bench.facts(PodExited)] == [0]
+
+
+def test_a_signal_that_is_handled_is_nobodys_beginning_of_an_end(bench: Bench) -> None:
+    begin(bench, "trap 'exit 7' USR2; while :; do sleep 0.05; done")
+    bench.entries += bench.substrate.signal_container("train-1", by="one", signal="SIGUSR2")
+    bench.finish()
+    assert [one.exit_code for one in bench.facts(PodExited)] == [7]
+
+
+def test_a_hung_program_stands_still_with_its_children_and_goes_on(bench: Bench) -> None:
+    done = POINT % (2, "done")
+    pid = begin(bench, f"sleep 60 & for i in 1 2 3 4 5 6; do sleep 0.1; done; {done}; kill $!")
+    bench.entries += bench.substrate.pause_container("train-1", by="one")
+    paused = bench.wait(PodPaused).data
+    assert paused.processes >= 2
+    assert set(states_below(pid)) == {"T"}
+    bench.entries += bench.substrate.resume_container("train-1", by="one")
+    bench.finish()
+    assert [one.by for one in bench.facts(PodResumed)] == ["one"]
+    assert [one.exit_code for one in bench.facts(PodExited)] == [0]
+    assert [one.name for one in bench.facts(ClaimPoint)] == ["ready", "done"]
+    assert bench.facts(PodSignalled) == []
+
+
+def test_the_deadline_of_the_pipeline_ends_a_program_that_hangs(bench: Bench) -> None:
+    pid = begin(bench, "while :; do sleep 0.05; done", deadline_s=1.5, grace_s=0.5)
+    bench.entries += bench.substrate.pause_container("train-1", by="one")
+    bench.wait(PodPaused)
+    bench.finish()
+    assert not os.path.exists(f"/proc/{pid}")
+    assert [one.exit_code for one in bench.facts(PodExited)] == [137]
+    assert {one.by for one in bench.facts(PodSignalled)} == {"argo"}
+    assert bench.controller.seen[-1].pod_message.startswith("Pod was active on the node longer")
+    assert bench.facts(PodResumed) == []
+
+
+def test_a_machine_that_reboots_reports_its_dead_containers(bench: Bench) -> None:
+    pid = begin(bench, "exec sleep 60")
+    node = bench.substrate.pods()[0].node
+    bench.entries += bench.substrate.stop_node(node, by="one", view="seen", keep_object=True)
+    bench.wait(PodExited)
+    assert not os.path.exists(f"/proc/{pid}")
+    assert bench.substrate.finished is None
+    bench.entries += bench.substrate.return_node(node, by="one")
+    bench.finish()
+    assert bench.controller.seen[-1].exit_code == 255
+    changes = [one.state for one in bench.facts(NodeChanged) if one.node == node]
+    assert changes == ["ready", "stopped", "ready"]
