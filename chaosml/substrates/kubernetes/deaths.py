@@ -6,7 +6,7 @@ A vertex that turned `Error` "pod deleted" may get a new pod for the same attemp
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from chaosml.event import PodGone, TaskPhase
@@ -47,13 +47,16 @@ class Deaths:
         """Take what the controller says of a vertex."""
         self._phases[phase.vertex] = phase
 
-    def settle(self, *, ended: bool = False) -> Iterator[tuple[Pod, PodGone]]:
+    def settle(
+        self, *, of: Pod | None = None, ended: bool = False
+    ) -> Iterator[tuple[Pod, PodGone]]:
         """Yield the views that are known by now.
 
         Args:
+            of: The pod that has changed, where nothing else has: there may be thousands.
             ended: Whether the controller will do nothing more.
         """
-        for death in self._latest.values():
+        for death in self._candidates(of):
             if death.said or death.pod.exists:
                 continue
             phase = self._phases.get(death.pod.vertex)
@@ -67,6 +70,12 @@ class Deaths:
                 yield from self._say(death, View.SEEN)
             elif ended or self._went_on(phase):
                 yield from self._say(death, View.GONE)
+
+    def _candidates(self, of: Pod | None) -> Iterable[_Death]:
+        if of is None:
+            return self._latest.values()
+        latest = self._latest.get(of.name)
+        return () if latest is None else (latest,)
 
     def _went_on(self, phase: TaskPhase) -> bool:
         """Whether the controller has left the attempt behind: with the next one, or for good."""

@@ -20,17 +20,23 @@ from typing import Any, BinaryIO
 
 from chaosml import clock
 from chaosml.errors import SubstrateError
+from chaosml.services.lifeline import AWAY_S
 from chaosml.substrates.claims import Claim, ClaimReader
 from chaosml.substrates.kubernetes.api import Api, ApiError, ApiUnreachable, LineStream, path_of
-from chaosml.substrates.kubernetes.pods import MAIN
+from chaosml.substrates.kubernetes.pods import MAIN, Pod
+from chaosml.substrates.kubernetes.stamps import WallClock
+from chaosml.translation import Clocks
 
-__all__ = ["LineLedger", "LogEnded", "LogLines", "LogTail", "runtime_lines"]
+__all__ = ["LineLedger", "LogEnded", "LogLines", "LogTail", "Tails", "runtime_lines"]
 
 _AGAIN_S = 0.3
-_AWAY_S = 60.0
+_PIPE_NS = 50_000_000
+"""The runtime stamps a line at most so long after it was written: it copies it at once."""
 _LOG_BYTES_MAX = 64 << 20
 _BAD_REQUEST = 400
 _NOT_FOUND = 404
+_MICROSECOND_NS = 1000
+"""Our own wall clock is read no finer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +149,9 @@ class LogTail:
         boot: str,
         start_ns: int,
         deliver: Callable[[LogLines | LogEnded], None],
-        away_s: float = _AWAY_S,
+        clocks: Clocks | None = None,
+        wall: WallClock | None = None,
+        away_s: float = AWAY_S,
     ) -> None:
         """Begin to follow.
 
@@ -156,6 +164,8 @@ class LogTail:
             boot: Boot id of our clock, for the probe's stamps.
             start_ns: When the main container started at the earliest.
             deliver: Gets claims and, once, the end; in the thread.
+            clocks: Places the stamps of probes on other machines.
+            wall: Places the stamps of the runtime, for lines without any of their own.
             away_s: How long the API server may be away.
         """
         self._api = api
@@ -164,7 +174,9 @@ class LogTail:
         self._uid = uid
         self._file = file
         self._written = 0
-        self._reader = ClaimReader(boot=boot, start_ns=start_ns)
+        self._reader = ClaimReader(boot=boot, start_ns=start_ns, clocks=clocks)
+        self._start_ns = start_ns
+        self._wall = wall
         self._ledger = LineLedger()
         self._deliver = deliver
         self._away_s = away_s
@@ -295,11 +307,51 @@ class LogTail:
         if self._written < _LOG_BYTES_MAX:
             self._written += len(text)
             file.write(text)
-        return self._reader.take(text, clock.monotonic_ns())
+        since_ns, read_ns = self._bound(clock.monotonic_ns())
+        return self._reader.take(text, read_ns, since_ns)
+
+    def _bound(self, read_ns: int) -> tuple[int, int]:
+        """Return when the last line was written, by the runtime's stamp.
+
+        Lines are read in bursts after a break, so that one was read before another says little.
+        """
+        if self._wall is None or not self._ledger.last_stamp:
+            return self._start_ns, read_ns
+        stamp_ns, skew_ns = self._wall.monotonic_ns(self._ledger.last_stamp), self._wall.skew_ns
+        earliest_ns = max(self._start_ns, stamp_ns - skew_ns - _PIPE_NS)
+        latest_ns = min(read_ns, stamp_ns + skew_ns + _MICROSECOND_NS)
+        return (self._start_ns, read_ns) if earliest_ns > latest_ns else (earliest_ns, latest_ns)
 
     def _say(self, claims: list[Claim]) -> None:
         if claims:
             self._deliver(LogLines(self._uid, tuple(claims)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tails:
+    """Begins to follow the logs of one execution's pods."""
+
+    api: Api
+    namespace: str
+    folder: pathlib.Path
+    deliver: Callable[[LogLines | LogEnded], None]
+    clocks: Clocks
+    wall: WallClock
+
+    def follow(self, pod: Pod, start_ns: int) -> LogTail:
+        """Follow the log of a pod that started at the earliest then."""
+        return LogTail(
+            self.api,
+            namespace=self.namespace,
+            pod=pod.name,
+            uid=pod.uid,
+            file=self.folder / f"{pod.uid}.log",
+            boot=clock.boot_id(),
+            start_ns=start_ns,
+            deliver=self.deliver,
+            clocks=self.clocks,
+            wall=self.wall,
+        )
 
 
 def _is_terminated(pod: dict[str, Any]) -> bool:

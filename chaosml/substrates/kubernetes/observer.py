@@ -11,15 +11,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from chaosml import clock
 from chaosml.event import Basis, NodeChanged, PodCreated, PodExited, PodStarted, TaskPhase
+from chaosml.history import Entry
 from chaosml.substrates.kubernetes import pods as podlife
 from chaosml.substrates.kubernetes.deaths import Deaths
 from chaosml.substrates.kubernetes.logs import LogEnded, LogLines
 from chaosml.substrates.kubernetes.nodes import NodeFollower
+from chaosml.substrates.kubernetes.obstacles import CLUSTER_CAPACITY_S, KIND_CAPACITY_S, Obstacles
 from chaosml.substrates.kubernetes.pods import Pod, PodFollower
+from chaosml.substrates.kubernetes.recorder import Recorder
 from chaosml.substrates.kubernetes.stamps import WallClock
 from chaosml.substrates.kubernetes.watches import Change, Failed, Kind
-from chaosml.substrates.kubernetes.workflows import WorkflowFollower
+from chaosml.substrates.kubernetes.workflows import WorkflowFollower, nodes_of
 from chaosml.substrates.protocol import PodView, Submission
 from chaosml.substrates.redaction import Redaction
 from chaosml.substrates.sources import Sources
@@ -55,6 +59,7 @@ class Observer:
         nodes: NodeFollower,
         wall: WallClock,
         follow_log: Callable[[Pod, int], Tail],
+        own: bool = False,
     ) -> None:
         """Open the sources.
 
@@ -63,6 +68,7 @@ class Observer:
             nodes: The nodes as they stand.
             wall: The wall clock of the API's stamps.
             follow_log: Begins to follow the log of a pod that started at the earliest then.
+            own: Whether the cluster is ours, so that it does not grow.
         """
         self.sources = Sources()
         self.tails: dict[str, Tail] = {}
@@ -72,6 +78,7 @@ class Observer:
         self._follow_log = follow_log
         redaction = Redaction(submission.secrets)
         self._workflow = WorkflowFollower(submission.name, wall)
+        self._recorder = _recorder(submission, wall, redaction)
         self._pods = PodFollower(
             submission.name,
             wall,
@@ -84,6 +91,11 @@ class Observer:
         self._doubt = ""
         self.sources.begin(ARGO)
         self.sources.begin(KUBELET)
+        self._obstacles = Obstacles(
+            submission.workflow_file,
+            capacity_s=KIND_CAPACITY_S if own else CLUSTER_CAPACITY_S,
+            begun_ns=clock.monotonic_ns(),
+        )
         for state in nodes.states():
             self._say_node(state)
 
@@ -112,6 +124,16 @@ class Observer:
         pod = self._pods.pods.get(uid)
         return pod if pod is not None and pod.exists else None
 
+    def tick(self, now_ns: int) -> Sequence[Entry]:
+        """See whether something is waited for that will not come.
+
+        Raises:
+            UsageError: Argo refuses the workflow.
+            SubstrateError: the environment does not give what the workflow needs.
+        """
+        self._obstacles.check(now_ns)
+        return ()
+
     def take(self, report: Report | LogLines | LogEnded) -> None:
         """Take what a thread reports; that a watch failed is not for here."""
         match report:
@@ -138,6 +160,18 @@ class Observer:
         if how == "evict" and self._nodes.is_cordoned(pod.node):
             self._drains[pod.node] = by
 
+    def note_signal(self, uid: str, *, signal: str, by: str, at_ns: int) -> None:
+        """State that we sent a signal to a pod's program."""
+        self._say_pods(self._pods.signal(uid, signal=signal, by=by, at_ns=at_ns))
+
+    def note_pause(self, uid: str, *, processes: int, by: str, at_ns: int) -> None:
+        """State that we stopped a pod's program and saw it stand still."""
+        self._say_pods(self._pods.pause(uid, processes=processes, by=by, at_ns=at_ns))
+
+    def expect_drain(self, node: str, by: str | None) -> None:
+        """Take the ends of pods on a node for the doing of an injection; None: no longer."""
+        self._pods.expect(node, by)
+
     def note_node(self, node: str, state: str, by: str) -> None:
         """State what we did to a node."""
         for change in self._nodes.act(node, state, by):
@@ -163,31 +197,42 @@ class Observer:
                 self.sources.end(source)
             else:
                 self.sources.lose(source, lost or "it was not read to its end in time")
+        if self._recorder is not None:
+            ended = self.finished is not None
+            self._recorder.close(lost or ("" if ended else "the workflow had not ended"))
 
     # --- changes ---
 
     def _take_workflow(self, change: Change) -> None:
         if change.kind is Kind.DELETED:
             return
+        vertices = nodes_of(change.object.get("status") or {})
+        if self._recorder is not None:
+            self._recorder.take_workflow(change, vertices)
+        self._obstacles.take_workflow(change, len(vertices))
         for said in self._workflow.take(change):
             self.sources.say(ARGO, said.subject, said.fact, between=said.between)
             if isinstance(said.fact, TaskPhase):
                 self._deaths.take(said.fact)
+                self._obstacles.take_vertex(said.fact, change.at_ns)
         self._settle()
 
     def _take_pod(self, change: Change) -> None:
         if change.kind is Kind.DELETED and change.after_gap:
             self._doubt = "the API server lost the watch, and a pod vanished meanwhile"
+        if self._recorder is not None:
+            self._recorder.take_pod(change)
+        self._obstacles.take_pod(change)
         self._say_pods(self._pods.take(change))
         pod = self._pods.pods[change.uid]
         for gone in self._deaths.add(pod):
             self._say_gone(*gone)
         if pod.gone and change.uid not in self.tails:
             self.sources.end(_log(change.uid))
-        self._settle()
+        self._settle(of=pod)
 
-    def _settle(self, *, ended: bool = False) -> None:
-        for gone in self._deaths.settle(ended=ended):
+    def _settle(self, *, of: Pod | None = None, ended: bool = False) -> None:
+        for gone in self._deaths.settle(of=of, ended=ended):
             self._say_gone(*gone)
 
     # --- facts ---
@@ -213,6 +258,7 @@ class Observer:
         self.sources.say(KUBELET, f"pod/{pod.uid}", fact)
 
     def _say_node(self, fact: NodeChanged) -> None:
+        self._obstacles.take_node(fact, clock.monotonic_ns())
         self.sources.say(KUBELET, f"node/{fact.node}", fact)
 
     def _say_log(self, uid: str, fact: Any, between: tuple[int, int]) -> None:
@@ -228,6 +274,17 @@ class Observer:
     def _note_drained(self, node: str) -> None:
         if node in self._drains and all(pod.node != node for pod in self.pods):
             self._say_node(NodeChanged(node=node, state="drained", by=self._drains.pop(node)))
+
+
+def _recorder(submission: Submission, wall: WallClock, redaction: Redaction) -> Recorder | None:
+    if submission.recording is None:
+        return None
+    return Recorder(
+        submission.recording,
+        wall=wall,
+        parameters=submission.parameters,
+        hide=redaction.hide,
+    )
 
 
 def _log(uid: str) -> str:

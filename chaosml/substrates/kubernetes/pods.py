@@ -7,20 +7,35 @@ the pod was last seen running, and its exit code is not known to the API any mor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from chaosml.event import Basis, PodCreated, PodDeletion, PodExited, PodStarted
+from chaosml import clock
+from chaosml.event import (
+    Basis,
+    ImageSeen,
+    PodCreated,
+    PodDeletion,
+    PodExited,
+    PodPaused,
+    PodResumed,
+    PodSignalled,
+    PodStarted,
+)
+from chaosml.substrates.kubernetes.obstacles import obstacle_of
 from chaosml.substrates.kubernetes.stamps import WallClock
 from chaosml.substrates.kubernetes.watches import Change, Kind
 from chaosml.substrates.kubernetes.workflows import place_of
 from chaosml.substrates.protocol import PodView
 
-__all__ = ["MAIN", "Pod", "PodFollower", "Said", "trim"]
+__all__ = ["MAIN", "RESUME", "Pod", "PodFollower", "Said", "trim"]
 
 MAIN = "main"
 """Argo's name of the user's container."""
+RESUME = "SIGCONT"
+"""The signal that lets a stopped program go on."""
+_WAIT = "wait"
 _VERTEX = "workflows.argoproj.io/node-name"
 _METADATA = (
     "uid",
@@ -32,7 +47,9 @@ _METADATA = (
     "deletionTimestamp",
     "deletionGracePeriodSeconds",
 )
+_CONTAINER = ("name", "image", "resources", "env")
 _UNKNOWN = "unknown"
+_EVICTED = "EvictionByEvictionAPI"
 _KILLED = 137
 _GRACE_S = 30.0
 
@@ -54,6 +71,10 @@ class Pod:
     """When its deletion was asked for."""
     exited: bool = False
     gone: bool = False
+    struck_ns: int = 0
+    """When the last signal was sent: what it made end has ended after that."""
+    images: dict[str, str] = field(default_factory=dict)
+    """Digests of the images that run in it, by container."""
 
     @property
     def exists(self) -> bool:
@@ -70,7 +91,16 @@ class Pod:
         return PodView(self.uid, self.name, self.task, self.attempt, self.node, self.running)
 
 
-_Fact = PodCreated | PodStarted | PodDeletion | PodExited
+_Fact = (
+    PodCreated
+    | PodStarted
+    | PodDeletion
+    | PodSignalled
+    | PodPaused
+    | PodResumed
+    | ImageSeen
+    | PodExited
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,24 +113,48 @@ class Said:
     basis: Basis = Basis.OBSERVED
 
 
-def trim(item: dict[str, Any]) -> dict[str, Any]:
-    """Keep of a pod object what its life is read from."""
+def trim(item: dict[str, Any], variables: Collection[str] | None = None) -> dict[str, Any]:
+    """Keep of a pod object what its life is read from.
+
+    Args:
+        item: The object.
+        variables: The environment variables that are of interest; None for all.
+    """
     metadata, spec, status = item["metadata"], item.get("spec") or {}, item.get("status") or {}
     return {
         "metadata": {key: metadata[key] for key in _METADATA if key in metadata},
         "spec": {
             "nodeName": spec.get("nodeName"),
             "terminationGracePeriodSeconds": spec.get("terminationGracePeriodSeconds"),
-            "containers": [one for one in spec.get("containers") or () if one["name"] == MAIN],
+            "containers": [
+                _trim_container(one, variables)
+                for one in spec.get("containers") or ()
+                if one["name"] == MAIN
+            ],
         },
         "status": {
             "phase": status.get("phase"),
             "reason": status.get("reason"),
+            "message": status.get("message"),
+            "disruption": _disruption(status),
+            "obstacle": obstacle_of(status),
             "containerStatuses": [
                 one for one in status.get("containerStatuses") or () if one["name"] == MAIN
             ],
+            "waitStatuses": [
+                one for one in status.get("containerStatuses") or () if one["name"] == _WAIT
+            ],
         },
     }
+
+
+def _trim_container(
+    container: Mapping[str, Any], variables: Collection[str] | None
+) -> dict[str, Any]:
+    kept = {key: container[key] for key in _CONTAINER if key in container}
+    if variables is not None:
+        kept["env"] = [one for one in kept.get("env") or () if one.get("name") in variables]
+    return kept
 
 
 class PodFollower:
@@ -129,6 +183,8 @@ class PodFollower:
         self._pods: dict[str, Pod] = {}
         self._asked: dict[str, str] = {}
         """Who asked for the deletion of a pod, by its uid."""
+        self._drains: dict[str, str] = {}
+        """Injections that others react to, by the node that they drain."""
 
     @property
     def pods(self) -> Mapping[str, Pod]:
@@ -145,6 +201,7 @@ class PodFollower:
         if deletion is not None and pod.deleted_ns is None:
             yield self._note_deletion(pod, change)
         yield from self._follow_main(pod, change)
+        yield from self._follow_images(pod, change)
         if change.kind is Kind.DELETED:
             yield from self._remove(pod, change)
 
@@ -155,6 +212,30 @@ class PodFollower:
         self._asked[uid] = by
         fact = PodDeletion(uid=uid, how=how, grace_s=grace_s, by=by)
         yield Said(pod, fact, (at_ns, at_ns))
+
+    def signal(self, uid: str, *, signal: str, by: str, at_ns: int) -> Iterator[Said]:
+        """Note that a signal was asked for at `at_ns`, and reached the pod's program."""
+        pod = self._pods[uid]
+        if signal == RESUME:
+            yield Said(pod, PodResumed(uid=uid, by=by), (at_ns, clock.monotonic_ns()))
+            return
+        pod.struck_ns = at_ns
+        yield Said(pod, PodSignalled(uid=uid, signal=signal, by=by), (at_ns, at_ns))
+
+    def pause(self, uid: str, *, processes: int, by: str, at_ns: int) -> Iterator[Said]:
+        """Note that a pod's program, told to stop at `at_ns`, was seen standing still."""
+        fact = PodPaused(uid=uid, by=by, processes=processes)
+        yield Said(self._pods[uid], fact, (at_ns, clock.monotonic_ns()))
+
+    def expect(self, node: str, by: str | None) -> None:
+        """Take deletions on a node that we do not ask for as caused by `by`; None: no longer."""
+        if by is None:
+            self._drains.pop(node, None)
+        else:
+            self._drains[node] = by
+
+    def _who(self, pod: Pod) -> str:
+        return self._asked.get(pod.uid) or self._drains.get(pod.node, _UNKNOWN)
 
     def kill(self, uid: str, *, earliest_ns: int, latest_ns: int) -> Iterator[Said]:
         """Note that a pod died with its machine, which nobody reports."""
@@ -189,6 +270,8 @@ class PodFollower:
             if one.get("name") in self._lineage and one.get("value") is not None
         }
         pod.created, pod.node = True, str(item["spec"]["nodeName"])
+        if state.get("imageID"):
+            pod.images[MAIN] = str(state["imageID"])
         stamp = item["metadata"].get("creationTimestamp")
         fact = PodCreated(
             uid=pod.uid,
@@ -214,9 +297,9 @@ class PodFollower:
         earliest_ns = min(max(asked, change.since_ns), change.at_ns)
         fact = PodDeletion(
             uid=pod.uid,
-            how="delete" if grace_s > 0 else "force",
+            how=_how(change.object, grace_s),
             grace_s=grace_s,
-            by=self._asked.get(pod.uid, _UNKNOWN),
+            by=self._who(pod),
         )
         return Said(pod, fact, (earliest_ns, change.at_ns))
 
@@ -230,17 +313,31 @@ class PodFollower:
             pod.started_ns = between[0]
             yield Said(pod, PodStarted(uid=pod.uid, pid=0), between)
         if ended and not pod.exited and pod.created:
-            after_ns = max(change.since_ns, pod.started_ns or 0)
+            after_ns = max(change.since_ns, pod.started_ns or 0, pod.struck_ns + 1)
             between = self._between(ended.get("finishedAt"), change, after_ns)
             yield self._exit(pod, int(ended.get("exitCode", _KILLED)), between)
+
+    @staticmethod
+    def _follow_images(pod: Pod, change: Change) -> Iterator[Said]:
+        """Yield which images run in a pod, once: that is known some time after its creation."""
+        status = change.object["status"]
+        for one in (*status["containerStatuses"], *status.get("waitStatuses", ())):
+            container, image_id = str(one["name"]), str(one.get("imageID") or "")
+            if pod.created and image_id and container not in pod.images:
+                pod.images[container] = image_id
+                fact = ImageSeen(
+                    uid=pod.uid,
+                    container=container,
+                    image=str(one.get("image") or ""),
+                    image_id=image_id,
+                )
+                yield Said(pod, fact, (change.since_ns, change.at_ns))
 
     def _remove(self, pod: Pod, change: Change) -> Iterator[Said]:
         if pod.deleted_ns is None:
             # An object goes at once only where somebody asked for no grace.
             pod.deleted_ns = change.at_ns
-            fact = PodDeletion(
-                uid=pod.uid, how="force", grace_s=0.0, by=self._asked.get(pod.uid, _UNKNOWN)
-            )
+            fact = PodDeletion(uid=pod.uid, how="force", grace_s=0.0, by=self._who(pod))
             yield Said(pod, fact, (min(change.since_ns, change.at_ns), change.at_ns))
         if pod.running:
             earliest_ns = max(pod.deleted_ns, pod.started_ns or 0)
@@ -256,6 +353,20 @@ class PodFollower:
     def _between(self, stamp: str | None, change: Change, after_ns: int) -> tuple[int, int]:
         after_ns = min(after_ns, change.at_ns)
         return self._wall.second(stamp, after_ns=after_ns, by_ns=change.at_ns)
+
+
+def _how(item: Mapping[str, Any], grace_s: float) -> str:
+    if item["status"].get("disruption") == _EVICTED:
+        return "evict"
+    return "delete" if grace_s > 0 else "force"
+
+
+def _disruption(status: Mapping[str, Any]) -> str | None:
+    """Return why Kubernetes says that a pod is disrupted, if it is."""
+    for one in status.get("conditions") or ():
+        if one.get("type") == "DisruptionTarget" and one.get("status") == "True":
+            return str(one.get("reason"))
+    return None
 
 
 def _template_of(workflow: str, pod: str) -> str:

@@ -8,6 +8,10 @@ A store of what was said last makes the difference: an object comes through once
 version, whatever the server repeats, and one that is missing in a new list was
 deleted. What came and went between a lost watch and the new list leaves no trace;
 `Change.after_gap` marks what was found that way.
+
+When something had not happened yet is known less well than when it was seen: several
+changes may be on their way at once, and after a break all of it comes in a burst. So
+`Change.since_ns` is the last moment at which the stream was found empty.
 """
 
 from __future__ import annotations
@@ -22,14 +26,19 @@ import msgspec
 
 from chaosml import clock
 from chaosml.errors import SubstrateError
+from chaosml.services.lifeline import AWAY_S
 from chaosml.substrates.kubernetes.api import Api, ApiError, ApiUnreachable, LineStream
 
 __all__ = ["Change", "Failed", "Kind", "Reflector"]
 
 _GONE = 410
+_NO_RIGHTS = (401, 403)
 _AGAIN_S = 0.2
-_AWAY_S = 60.0
+_EMPTY_NS = 20_000_000
+"""A line that was waited for longer was not on its way before."""
 _WATCH_S = "300"
+_PAGE = "500"
+"""Objects in one answer: a list of thousands takes the server longer than a call may."""
 
 _Object = dict[str, Any]
 
@@ -79,7 +88,7 @@ class Reflector:
         *,
         selector: str = "",
         trim: Callable[[_Object], _Object] = dict,
-        away_s: float = _AWAY_S,
+        away_s: float = AWAY_S,
     ) -> None:
         """Prepare; `start` begins.
 
@@ -100,7 +109,8 @@ class Reflector:
         self._away = clock.Deadline("answer of the API server", away_s)
         self._store: dict[str, _Object] = {}
         self._version = ""
-        self._seen_ns = clock.monotonic_ns()
+        self._empty_ns = clock.monotonic_ns()
+        """When nothing was on its way to us."""
         self._listed = threading.Event()
         self._stopped = threading.Event()
         self._stream: LineStream | None = None
@@ -133,7 +143,7 @@ class Reflector:
             except ApiError as error:
                 if error.status == _GONE:
                     self._version = ""
-                elif error.status < 500 or self._away.passed:
+                elif self._away.passed or not (error.may_pass or self._may_know_later(error)):
                     self._fail(error)
                     return
             except ApiUnreachable as error:
@@ -141,6 +151,10 @@ class Reflector:
                     self._fail(error)
                     return
             self._stopped.wait(_AGAIN_S)
+
+    def _may_know_later(self, error: ApiError) -> bool:
+        """Whether a server that has let us in before may do so again: it learns rights last."""
+        return error.status in _NO_RIGHTS and self._listed.is_set()
 
     def _fail(self, error: SubstrateError) -> None:
         if not self._stopped.is_set():
@@ -150,16 +164,29 @@ class Reflector:
 
     def _list(self) -> None:
         """Take the whole list and say what differs from what was said."""
-        after_gap = self._listed.is_set()
-        answer = self._api.get(self._path, **self._query)
+        after_gap, asked_ns = self._listed.is_set(), clock.monotonic_ns()
+        found, version = self._read_list()
         at_ns = clock.monotonic_ns()
-        found = {item["metadata"]["uid"]: item for item in answer.get("items") or ()}
         for uid in [uid for uid in self._store if uid not in found]:
             self._say(Kind.DELETED, self._store[uid], at_ns, after_gap=after_gap)
         for item in sorted(found.values(), key=_creation):
             self._say(Kind.MODIFIED, item, at_ns, after_gap=after_gap)
-        self._version = str(answer["metadata"]["resourceVersion"])
-        self._seen_ns = at_ns
+        self._version = version
+        # The list is as things stood after it was asked for.
+        self._empty_ns = asked_ns
+
+    def _read_list(self) -> tuple[dict[str, _Object], str]:
+        """Return the objects by uid and their common version, read page by page."""
+        found: dict[str, _Object] = {}
+        query = {**self._query, "limit": _PAGE}
+        while True:
+            answer = self._api.get(self._path, **query)
+            for item in answer.get("items") or ():
+                found[str(item["metadata"]["uid"])] = self._trim(item)
+            metadata = answer["metadata"]
+            if not metadata.get("continue"):
+                return found, str(metadata["resourceVersion"])
+            query["continue"] = str(metadata["continue"])
 
     def _watch(self) -> None:
         """Follow from the last version until the stream ends."""
@@ -172,11 +199,16 @@ class Reflector:
         }
         self._stream = self._api.stream(self._path, **query)
         self._away = clock.Deadline("answer of the API server", self._away_s)
+        begun, waited_from_ns = False, clock.monotonic_ns()
         try:
             for line in self._stream:
                 if self._stopped.is_set():
                     return
+                # What is first may have been on its way since the stream before.
+                if begun and clock.monotonic_ns() - waited_from_ns > _EMPTY_NS:
+                    self._empty_ns = waited_from_ns
                 self._take(line)
+                begun, waited_from_ns = True, clock.monotonic_ns()
         finally:
             self._stream = None
 
@@ -193,29 +225,25 @@ class Reflector:
                 message = f"the watch of {self._path} ended: {item.get('message', status)}"
                 raise ApiError(status, str(item.get("reason", "")), message)
             case "DELETED":
-                self._say(Kind.DELETED, item, at_ns)
+                self._say(Kind.DELETED, self._trim(item), at_ns)
             case "ADDED" | "MODIFIED":
-                self._say(Kind.MODIFIED, item, at_ns)
+                self._say(Kind.MODIFIED, self._trim(item), at_ns)
         self._version = str(item["metadata"]["resourceVersion"])
-        self._seen_ns = at_ns
 
-    def _say(
-        self, kind: Kind, item: Mapping[str, Any], at_ns: int, *, after_gap: bool = False
-    ) -> None:
+    def _say(self, kind: Kind, now: _Object, at_ns: int, *, after_gap: bool = False) -> None:
         """Deliver a change, unless it was."""
-        uid = str(item["metadata"]["uid"])
+        uid = str(now["metadata"]["uid"])
         before = self._store.get(uid)
         if kind is Kind.DELETED:
             if before is None:
                 return
             del self._store[uid]
-            now = self._trim(dict(item))
         else:
-            if before is not None and not _is_newer(item, before):
+            if before is not None and not _is_newer(now, before):
                 return
-            now = self._store[uid] = self._trim(dict(item))
+            self._store[uid] = now
             kind = Kind.ADDED if before is None else Kind.MODIFIED
-        self._deliver(Change(kind, before, now, self._seen_ns, at_ns, after_gap))
+        self._deliver(Change(kind, before, now, self._empty_ns, at_ns, after_gap))
 
 
 def _is_newer(item: Mapping[str, Any], before: Mapping[str, Any]) -> bool:

@@ -6,6 +6,8 @@ import pathlib
 import queue
 from typing import Any
 
+import pytest
+
 from chaosml.event import ClaimPoint
 from chaosml.substrates.kubernetes.api import ApiError, ApiUnreachable
 from chaosml.substrates.kubernetes.logs import (
@@ -15,8 +17,9 @@ from chaosml.substrates.kubernetes.logs import (
     LogTail,
     runtime_lines,
 )
+from chaosml.substrates.kubernetes.stamps import WallClock
 from tests.unit.substrates.kubernetes_fakes import CLOSE, DROP, FakeApi
-from tests.unit.substrates.kubernetes_objects import ended, pod, running
+from tests.unit.substrates.kubernetes_objects import WALL, ended, pod, running
 
 
 def line(second: int, text: str, fraction: str = "") -> bytes:
@@ -177,3 +180,47 @@ def test_a_reading_that_finds_nothing_of_what_was_read_has_a_gap() -> None:
     ledger.begin()
     ledger.close()
     assert ledger.has_gap
+
+
+def between(tmp_path: pathlib.Path, wall: WallClock | None, *lines: bytes) -> list[tuple[int, int]]:
+    """Return when the claims of a finished log were made, as far as that is known."""
+    delivered: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    tail = LogTail(
+        Api([ENDS], [[*lines, CLOSE]]),
+        namespace="chaosml",
+        pod="train",
+        uid="u0",
+        file=tmp_path / "u0.log",
+        boot="b",
+        start_ns=0,
+        deliver=delivered.put,
+        wall=wall,
+    )
+    assert tail.join(5)
+    said = [delivered.get() for _ in range(delivered.qsize())]
+    return [
+        (one.earliest_ns, one.latest_ns)
+        for each in said
+        if isinstance(each, LogLines)
+        for one in each.claims
+    ]
+
+
+@pytest.mark.parametrize("skew_ns", [0, 1_000_000_000])
+def test_lines_without_a_stamp_are_placed_by_the_runtimes_also_when_they_come_in_a_burst(
+    skew_ns: int, tmp_path: pathlib.Path
+) -> None:
+    lines = [line(number, claim(number)) for number in (3, 4, 9)]
+    wall = WallClock(WALL.offset_ns, skew_ns)
+    stamps = [wall.monotonic_ns(one.split(b" ")[0].decode()) for one in lines]
+    assert between(tmp_path, wall, *lines) == [
+        (max(0, stamp - 50_000_000 - skew_ns), stamp + 1000 + skew_ns) for stamp in stamps
+    ]
+
+
+def test_lines_that_nothing_places_lie_between_the_start_and_their_reading(
+    tmp_path: pathlib.Path,
+) -> None:
+    first, second = between(tmp_path, None, line(3, claim(3)), line(4, claim(4)))
+    assert first[0] == second[0] == 0
+    assert 0 < first[1] <= second[1]

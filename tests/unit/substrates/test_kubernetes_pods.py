@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chaosml.event import Basis, PodCreated, PodDeletion, PodExited, PodStarted
+from chaosml.event import Basis, ImageSeen, PodCreated, PodDeletion, PodExited, PodStarted
 from chaosml.substrates.kubernetes.pods import PodFollower, Said, trim
 from chaosml.substrates.kubernetes.watches import Kind
 from tests.unit.substrates.kubernetes_objects import WALL, change, ended, pod, running
@@ -118,3 +118,37 @@ def test_what_is_kept_of_a_pod_is_only_its_main_container() -> None:
     kept = trim({**pod(), "metadata": {**pod()["metadata"], "managedFields": ["large"]}})
     assert [one["name"] for one in kept["spec"]["containers"]] == ["main"]
     assert "managedFields" not in kept["metadata"]
+
+
+def test_the_digest_of_an_image_is_said_once_it_is_known() -> None:
+    follows = follower()
+    early = pod()
+    early["status"]["containerStatuses"] = []
+    (created,) = take(follows, early, at=11.0)
+    assert isinstance(created.fact, PodCreated)
+    assert created.fact.image_id == ""
+    late = pod(state=running(12))
+    late["status"]["containerStatuses"][0] |= {"image": "argoexec:v4", "imageID": "sha256:9"}
+    said = [one.fact for one in take(follows, late, at=13.0)]
+    assert [one for one in said if isinstance(one, ImageSeen)] == [
+        ImageSeen(uid="u0", container="main", image="", image_id="sha256:1"),
+        ImageSeen(uid="u0", container="wait", image="argoexec:v4", image_id="sha256:9"),
+    ]
+    assert take(follows, late, at=14.0) == []
+
+
+def test_the_end_after_a_signal_comes_after_the_signal() -> None:
+    follows = follower()
+    take(follows, pod(state=running(12)), at=13.0)
+    (sent,) = follows.signal("u0", signal="SIGKILL", by="i1", at_ns=20 * S + 5)
+    (end,) = take(follows, pod(state=ended(20, 137)), at=21.0, since=13.0)
+    assert sent.between == (20 * S + 5, 20 * S + 5)
+    assert end.between[0] > sent.between[1]
+
+
+def test_a_deletion_on_a_node_that_others_drain_is_the_doing_of_the_injection() -> None:
+    follows = follower()
+    take(follows, pod(state=running(12)), at=13.0)
+    follows.expect("worker", "i1")
+    (said,) = take(follows, pod(state=running(12), deleted=(120, 100)), at=20.9)
+    assert said.fact == PodDeletion(uid="u0", how="delete", grace_s=100.0, by="i1")

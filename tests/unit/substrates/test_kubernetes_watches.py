@@ -10,7 +10,16 @@ import pytest
 from chaosml.substrates.kubernetes import watches
 from chaosml.substrates.kubernetes.api import ApiError, ApiUnreachable
 from chaosml.substrates.kubernetes.watches import Change, Failed, Kind, Reflector
-from tests.unit.substrates.kubernetes_fakes import CLOSE, DROP, FakeApi, event, gone, item, listed
+from tests.unit.substrates.kubernetes_fakes import (
+    CLOSE,
+    DROP,
+    WAIT,
+    FakeApi,
+    event,
+    gone,
+    item,
+    listed,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -99,6 +108,33 @@ def test_a_version_that_is_too_old_is_mended_by_a_new_list() -> None:
     assert [one.after_gap for one in changes] == [False, False, True, True, True]
 
 
+def test_a_long_list_is_read_page_by_page() -> None:
+    first = listed(5, item("a", 1))
+    first["metadata"]["continue"] = "onwards"
+    api = FakeApi([first, listed(5, item("b", 2))], [[event("ADDED", item("c", 6))]])
+    assert [one.uid for one in follow(api, 3, selector="run=one")] == ["a", "b", "c"]
+    pages = [what for how, _, what in api.asked if how == "GET"]
+    assert [page.get("continue") for page in pages] == [None, "onwards"]
+    assert {page["labelSelector"] for page in pages} == {"run=one"}
+    assert {page["limit"] for page in pages} == {"500"}
+
+
+def test_a_page_that_is_too_old_begins_the_list_anew() -> None:
+    first = listed(5, item("a", 1))
+    first["metadata"]["continue"] = "onwards"
+    api = FakeApi([first, ApiError(410, "Expired", "old"), listed(9, item("b", 8))])
+    assert [one.uid for one in follow(api, 1)] == ["b"]
+
+
+def test_what_vanished_in_a_gap_is_told_as_it_was_last() -> None:
+    def once(thing: dict[str, Any]) -> dict[str, Any]:
+        return {"metadata": thing["metadata"], "kept": thing["read"]}
+
+    there = {**item("a", 1), "read": "all of it"}
+    api = FakeApi([listed(5, there), listed(20)], [[gone()], []])
+    assert [one.object["kept"] for one in follow(api, 2, trim=once)] == ["all of it"] * 2
+
+
 def test_what_did_not_change_during_a_gap_is_not_said_again() -> None:
     api = FakeApi(
         [listed(5, item("a", 1)), listed(20, item("a", 1))],
@@ -156,4 +192,19 @@ def test_a_change_knows_when_the_object_was_still_as_before() -> None:
     first, second = follow(api, 2)
     assert second.kind is Kind.MODIFIED
     assert second.before == first.object
-    assert first.at_ns <= second.since_ns <= second.at_ns
+    # The list was asked for before it came, and is as things stood in between.
+    assert first.since_ns <= second.since_ns <= first.at_ns <= second.at_ns
+
+
+def test_what_comes_in_a_burst_may_all_be_as_old_as_the_break() -> None:
+    burst = [event("ADDED", item(f"u{number}", number)) for number in range(7, 12)]
+    api = FakeApi([listed(5)], [[event("ADDED", item("a", 6)), WAIT, DROP], [WAIT, *burst]])
+    before, *after = follow(api, 6)
+    assert {one.since_ns for one in after} == {after[0].since_ns}
+    assert after[0].since_ns <= before.at_ns
+
+
+def test_what_was_waited_for_had_not_happened_when_the_waiting_began() -> None:
+    lines = [event("ADDED", item("a", 6)), WAIT, event("ADDED", item("b", 7))]
+    first, second = follow(FakeApi([listed(5)], [lines]), 2)
+    assert first.at_ns <= second.since_ns < second.at_ns
