@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,6 +93,41 @@ class Api:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise SubstrateError(f"{self.where}: the API does not answer: {error}") from error
         return Answer(status, _document(data))
+
+    def follow(
+        self, path: str, query: Sequence[tuple[str, str]], limit_s: float
+    ) -> Iterator[dict[str, Any]]:
+        """Read documents as they come, one a line, until the server ends the answer.
+
+        Args:
+            path: What to read.
+            query: Its parameters, such as `watch`.
+            limit_s: How long the server may be silent.
+
+        Raises:
+            SubstrateError: the server refused, or the connection broke.
+        """
+        import urllib3.exceptions
+        from kubernetes.client.exceptions import ApiException
+
+        try:
+            response = self._client.request(
+                "get",
+                path,
+                query_params=list(query),
+                serialize=False,
+                _request_timeout=(_ANSWER_S, limit_s),
+            )
+            rest = b""
+            for chunk in response.stream():
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    yield _document(line)
+        except ApiException as error:
+            said = _document(error.body).get("message", error.reason)
+            raise SubstrateError(f"{self.where}: reading {path} was refused: {said}") from error
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise SubstrateError(f"{self.where}: the stream of {path} broke: {error}") from error
 
     def get(self, path: str, query: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
         """Read a document.

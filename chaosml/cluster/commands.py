@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chaosml.cluster.survey import commands as survey
+
 if TYPE_CHECKING:
     from chaosml.cluster.diagnosis import Check
     from chaosml.cluster.inspection import ClusterStatus
 
-__all__ = ["Output", "Terminal", "mount"]
+__all__ = ["Image", "Output", "Terminal", "ToxiproxyImage", "mount"]
 
 _UNREADY = 4
 
@@ -29,6 +31,7 @@ _CLUSTER_HELP = """Make, look at and remove the kind cluster of `chaosml run --o
   chaosml cluster up        make it, or repair what is there; seconds if all is well
   chaosml cluster status    what there is of it
   chaosml cluster down      remove it
+  chaosml cluster survey    measure how Argo surfaces deaths, on a cluster of its own
 
 Needs Docker and kind; `chaosml doctor` says what is missing.
 """
@@ -90,11 +93,11 @@ _ArgoEnv = Annotated[
     list[str] | None,
     typer.Option("--argo-env", metavar="NAME=VALUE", help="Variable of Argo's controller."),
 ]
-_Image = Annotated[
+Image = Annotated[
     str | None,
     typer.Option(metavar="IMAGE", help="chaosml's own image from a registry, instead of a build."),
 ]
-_Toxiproxy = Annotated[
+ToxiproxyImage = Annotated[
     str | None, typer.Option("--toxiproxy-image", metavar="IMAGE", help="From a mirror.")
 ]
 _Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
@@ -124,6 +127,7 @@ def mount(app: typer.Typer, terminal: Terminal) -> None:
     _add_up(cluster, terminal)
     _add_status(cluster, terminal)
     _add_down(cluster, terminal)
+    survey.add(cluster, terminal.attempt, terminal.emit, terminal.say)
     app.add_typer(cluster, name="cluster", short_help="The kind cluster of chaosml.")
     _add_doctor(app, terminal)
 
@@ -140,8 +144,8 @@ def _add_up(app: typer.Typer, terminal: Terminal) -> None:
         argo_controller: _ArgoController = None,
         argo_executor: _ArgoExecutor = None,
         argo_env: _ArgoEnv = None,
-        image: _Image = None,
-        toxiproxy: _Toxiproxy = None,
+        image: Image = None,
+        toxiproxy: ToxiproxyImage = None,
         quiet: _Quiet = False,
         output: _Output = Output.TEXT,
     ) -> None:
@@ -231,7 +235,6 @@ def _add_down(app: typer.Typer, terminal: Terminal) -> None:
     @app.command("down", short_help="Remove the cluster.")
     def down(
         name: _Name = "chaosml",
-        namespace: _Namespace = "chaosml",
         force: Annotated[
             bool, typer.Option("--force", help="Although a run uses the cluster.")
         ] = False,
@@ -241,7 +244,7 @@ def _add_down(app: typer.Typer, terminal: Terminal) -> None:
         def remove() -> int:
             from chaosml.cluster.life import down
 
-            removed = down(name, namespace=namespace, force=force, tell=terminal.say)
+            removed = down(name, force=force, tell=terminal.say)
             terminal.emit(
                 f"cluster {name} is removed\n" if removed else f"there is no cluster {name}\n"
             )

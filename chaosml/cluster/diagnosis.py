@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from chaosml.cluster import argo, docker, kind, permissions
+from chaosml.cluster import argo, docker, janitor, kind, permissions
 from chaosml.cluster.api import Api, connect, connect_kind, contexts
 from chaosml.cluster.inspection import inspect
 from chaosml.cluster.options import CLUSTER_NAME, NAMESPACE, parse_version
@@ -22,6 +22,7 @@ __all__ = ["Check", "State", "doctor"]
 
 _OLDEST_ARGO = (3, 6)
 _ENABLED = "chaosml.dev/enabled"
+_NOT_FOUND = 404
 _GROUP = "/apis/argoproj.io/v1alpha1"
 
 
@@ -144,6 +145,7 @@ def _cluster(
         yield from _argo(api)
         yield _namespace(api, namespace)
         yield _permissions(api, namespace, rules)
+        yield _janitor(api, namespace, rules)
     except SubstrateError as error:
         yield Check("API", State.MISSING, str(error), "try again")
 
@@ -206,6 +208,24 @@ def _namespace(api: Api, namespace: str) -> Check:
     if labels.get(_ENABLED) != "true":
         return Check(subject, State.MISSING, f"is not opened by {_ENABLED}=true", label)
     return Check(subject, State.OK, f"is opened by {_ENABLED}=true")
+
+
+def _janitor(api: Api, namespace: str, rules: Sequence[permissions.Rule]) -> Check:
+    subject = "janitor"
+    answer = api.ask("get", f"/api/v1/namespaces/{namespace}/serviceaccounts/{janitor.ACCOUNT}")
+    if answer.succeeded:
+        return Check(subject, State.OK, f"has its service account {janitor.ACCOUNT}")
+    if answer.status != _NOT_FOUND:
+        found = f"unknown: {answer.message}"
+        return Check(subject, State.NOTE, found, "a run says whether it has one")
+    nodes = any(rule.resource == "nodes" and "patch" in rule.verbs for rule in rules)
+    return Check(
+        subject,
+        State.NOTE,
+        "none: where a run is killed, nobody heals before the next one or `chaosml recover`",
+        "have the service account below created",
+        janitor.documents_yaml(namespace, nodes=nodes),
+    )
 
 
 def _permissions(api: Api, namespace: str, rules: Sequence[permissions.Rule]) -> Check:

@@ -18,6 +18,7 @@ __all__ = [
     "has_image",
     "image_label",
     "in_container",
+    "kill",
     "prune",
     "restart",
     "server_version",
@@ -81,6 +82,11 @@ def restart(container: str) -> Outcome:
     """Start a container, whether it runs already or not."""
     what = f"restarting node {container}"
     return _docker(["restart", "-t", "5", container], what, _RESTART_S)
+
+
+def kill(container: str) -> Outcome:
+    """Kill a container: every process in it is dead when this returns."""
+    return _docker(["kill", container], f"killing node {container}")
 
 
 def in_container(container: str, arguments: Sequence[str], what: str, limit_s: float) -> Outcome:

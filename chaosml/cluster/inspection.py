@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import yaml
 
 from chaosml import clock
@@ -18,6 +19,7 @@ from chaosml.cluster import docker, kind
 from chaosml.cluster.api import Api, connect_kind
 from chaosml.cluster.argo import ArgoInstall, find
 from chaosml.errors import SubstrateError, UsageError
+from chaosml.store.owner import Process
 
 __all__ = [
     "MARK",
@@ -33,6 +35,12 @@ __all__ = [
 
 MARK = "/api/v1/namespaces/kube-system/configmaps/chaosml-cluster"
 """ConfigMap that says that a cluster is ours and was made to its end."""
+
+_LEASES = "/apis/coordination.k8s.io/v1/leases"
+_LEASE = "chaosml"
+"""Name of the Lease of a run in its namespace."""
+_OWNER = "chaosml.dev/owner"
+"""Annotation of a Lease with the process that holds it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,21 +201,30 @@ def read_mark(api: Api) -> Mark | None:
     return Mark(data.get("config", ""), data.get("node-image", ""))
 
 
-def holder(api: Api, namespace: str) -> str | None:
-    """Return who holds a Lease in the namespace, that is, uses the cluster; None if nobody.
+def holder(api: Api) -> str | None:
+    """Return who holds the Lease of a namespace, that is, uses the cluster; None if nobody.
 
     Raises:
         SubstrateError: the API does not answer.
     """
-    listed = api.ask("get", f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases")
+    listed = api.ask("get", _LEASES)
     for lease in listed.body.get("items", []) if listed.succeeded else []:
-        spec = lease.get("spec", {})
+        metadata, spec = lease["metadata"], lease.get("spec", {})
         identity, renewed = spec.get("holderIdentity"), spec.get("renewTime")
-        if identity and renewed:
+        if metadata["name"] == _LEASE and identity and renewed and not _is_dead(metadata):
             length = datetime.timedelta(seconds=spec.get("leaseDurationSeconds", 0))
             if datetime.datetime.fromisoformat(renewed) + length > clock.utc_now():
-                return str(identity)
+                return f"{identity} (namespace {metadata['namespace']})"
     return None
+
+
+def _is_dead(metadata: Mapping[str, Any]) -> bool:
+    """Whether whoever holds a Lease was a process of this host that is gone."""
+    said = (metadata.get("annotations") or {}).get(_OWNER)
+    try:
+        return said is not None and msgspec.json.decode(said, type=Process).is_provably_dead
+    except msgspec.MsgspecError:
+        return False
 
 
 def read_config(path: pathlib.Path) -> tuple[str, Counter[str]]:

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaosml.clock import Deadline, wait_until
-from chaosml.cluster import argo, docker, images, kind
+from chaosml.cluster import argo, docker, images, janitor, kind
 from chaosml.cluster.api import Api, connect_kind
 from chaosml.cluster.inspection import ClusterStatus, inspect, read_config
 from chaosml.cluster.nodes import ensure_nodes, refuse_if_used
-from chaosml.cluster.options import CLUSTER_NAME, NAMESPACE, ClusterOptions
+from chaosml.cluster.options import CLUSTER_NAME, ClusterOptions
 from chaosml.cluster.program import Tell
 from chaosml.cluster.waiting import why_pods_wait
 from chaosml.errors import SubstrateError
@@ -68,7 +68,6 @@ def status(name: str = CLUSTER_NAME) -> ClusterStatus:
 def down(
     name: str = CLUSTER_NAME,
     *,
-    namespace: str = NAMESPACE,
     force: bool = False,
     tell: Tell = _tell_nobody,
 ) -> bool:
@@ -76,7 +75,6 @@ def down(
 
     Args:
         name: The cluster.
-        namespace: Where a run that uses it would hold its Lease.
         force: Remove it although a run uses it.
         tell: Called with what is being done.
 
@@ -89,7 +87,7 @@ def down(
         if not docker.cluster_containers(name):
             return False
         if not force:
-            refuse_if_used(name, namespace)
+            refuse_if_used(name)
         tell(f"removing cluster {name}")
         kind.delete(name)
         return True
@@ -117,10 +115,11 @@ def up(options: ClusterOptions | None = None, tell: Tell = _tell_nobody) -> Clus
         nodes = tuple(container.name for container in docker.cluster_containers(options.name))
         found = argo.find(api)
         if found is not None and not (found.available and argo.fits(found, options)):
-            refuse_if_used(options.name, options.namespace)
+            refuse_if_used(options.name)
         image = _ensure_images(api, options, nodes, documents, tell)
         installed = argo.ensure(api, options, tell)
         _open_namespace(api, options.namespace)
+        janitor.apply(api, options.namespace)
         _await_dns(api)
         if not created:
             # It may have been made under another KUBECONFIG.

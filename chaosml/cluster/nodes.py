@@ -60,21 +60,21 @@ def ensure_nodes(options: ClusterOptions, tell: Tell) -> bool:
             image = found.nodes[0].image
             _write_mark(connect_kind(options.name), Mark(digest, image))
         return False
-    refuse_if_used(options.name, options.namespace)
+    refuse_if_used(options.name)
     tell(f"replacing cluster {options.name}: {why}")
     kind.delete(options.name)
     _make(options, digest, roles, tell)
     return True
 
 
-def refuse_if_used(cluster: str, namespace: str) -> None:
+def refuse_if_used(cluster: str) -> None:
     """Leave a cluster alone that a run uses; one that does not answer carries no run.
 
     Raises:
-        SubstrateError: a run holds the namespace's Lease.
+        SubstrateError: a run holds the Lease of its namespace.
     """
     try:
-        user = holder(connect_kind(cluster), namespace)
+        user = holder(connect_kind(cluster))
     except SubstrateError:
         return
     if user is not None:
@@ -110,7 +110,7 @@ def _repair(found: ClusterStatus, options: ClusterOptions, tell: Tell) -> str | 
     absent = [node for node in found.nodes if not node.running or (answers and not node.registered)]
     closed = [node for node in found.nodes if node.registered and not node.schedulable]
     if answers and (absent or closed):
-        refuse_if_used(options.name, options.namespace)
+        refuse_if_used(options.name)
     for node in found.nodes:
         if node.lost:
             return node.problem

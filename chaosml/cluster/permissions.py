@@ -44,23 +44,28 @@ RUN = (
     Rule("", "nodes", ("get", "list", "watch"), everywhere=True),
     Rule("", "pods", ("create", "delete", "get", "list", "watch")),
     Rule("", "pods/log", ("get",)),
-    Rule("", "pods/portforward", ("create",)),
+    Rule("", "pods/portforward", ("create", "get")),
     Rule("argoproj.io", "workflows", ("create", "delete", "get", "list", "watch")),
     Rule("coordination.k8s.io", "leases", ("create", "delete", "get", "update")),
 )
 """What every run does: submit, watch, read logs, start the services' pod and reach it."""
 
 _EVICT = Rule("", "pods/eviction", ("create",))
+# A websocket is opened by GET, which is the verb `get` before Kubernetes 1.35.
+_RUN_COMMANDS = Rule("", "pods/exec", ("create", "get"))
 _CLOSE = Rule("", "nodes", ("patch",), everywhere=True)
+_PUBLISH = Rule("", "services", ("create", "delete", "list"))
+_SEE_WHO_IS_THERE = Rule("", "pods", ("list",), everywhere=True)
+"""A node may be struck only where it carries nobody else's pods."""
 
 FAULTS: Mapping[str, tuple[Rule, ...]] = {
     "pod.delete": (Rule("", "pods", ("delete",)),),
     "pod.evict": (_EVICT,),
-    "container.kill": (Rule("", "pods/exec", ("create",)),),
-    "container.pause": (Rule("", "pods/exec", ("create",)),),
-    "node.drain": (_CLOSE, _EVICT),
-    "node.stop": (Rule("", "nodes", ("delete",), everywhere=True),),
-    "spot.reclaim": (_CLOSE, _EVICT, Rule("", "pods", ("delete",))),
+    "container.kill": (_RUN_COMMANDS,),
+    "container.pause": (_RUN_COMMANDS,),
+    "node.drain": (_CLOSE, _EVICT, _SEE_WHO_IS_THERE),
+    "node.stop": (_CLOSE, Rule("", "nodes", ("delete",), everywhere=True)),
+    "spot.reclaim": (_CLOSE, _EVICT, _SEE_WHO_IS_THERE, _PUBLISH),
     "storage.latency": (),
     "storage.bandwidth": (),
     "network.latency": (),

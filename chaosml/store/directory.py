@@ -3,7 +3,9 @@
     reports/spot/20261124T221500Z/
       scenario.yaml  workflow.yaml  plan.json  invocation.json      what the run was made from
       controls/1/{history.jsonl, pods/}  trials/1/{history.jsonl, pods/}      what was seen
-      verdict.json  summary.md  junit.xml                           what was concluded
+      …/workflow.jsonl                                              what a real Argo showed
+      verdict.json  summary.md  junit.xml  shadow.json              what was concluded
+      calls.jsonl                                                   what a cluster was asked
       owner.json                                                    only while somebody runs it
     reports/spot/latest -> 20261124T221500Z
 
@@ -25,13 +27,14 @@ import msgspec
 from chaosml.errors import HistoryError, UsageError
 from chaosml.store.owner import Owner
 
-__all__ = ["INPUTS", "LATEST", "Owner", "RunDirectory", "unfinished"]
+__all__ = ["INPUTS", "LATEST", "OWNER", "Owner", "RunDirectory", "unfinished"]
 
 INPUTS = ("scenario.yaml", "workflow.yaml", "plan.json", "invocation.json")
 """The documents without which nothing can be judged; written first, in this order."""
 LATEST = "latest"
 
-_OWNER = "owner.json"
+OWNER = "owner.json"
+"""Names the owner, while somebody runs the directory and after a death."""
 _HISTORY = "history.jsonl"
 _FOLDERS = {"control": "controls", "trial": "trials"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -137,7 +140,7 @@ class RunDirectory:
         Raises:
             HistoryError: the record cannot be read.
         """
-        path = self.path / _OWNER
+        path = self.path / OWNER
         try:
             return msgspec.json.decode(path.read_bytes(), type=Owner)
         except FileNotFoundError:
@@ -156,7 +159,7 @@ class RunDirectory:
         Raises:
             HistoryError: the file system refuses.
         """
-        self.write(_OWNER, msgspec.json.format(msgspec.json.encode(owner)))
+        self.write(OWNER, msgspec.json.format(msgspec.json.encode(owner)))
 
     def disown(self) -> None:
         """Record that nobody runs this directory any more; a second call does nothing.
@@ -164,8 +167,8 @@ class RunDirectory:
         Raises:
             HistoryError: the file system refuses.
         """
-        with _told(f"remove {self.path / _OWNER}"):
-            (self.path / _OWNER).unlink(missing_ok=True)
+        with _told(f"remove {self.path / OWNER}"):
+            (self.path / OWNER).unlink(missing_ok=True)
 
 
 def unfinished(reports: pathlib.Path) -> list[RunDirectory]:
@@ -176,7 +179,7 @@ def unfinished(reports: pathlib.Path) -> list[RunDirectory]:
     """
     found = [
         RunDirectory(record.parent.absolute())
-        for record in sorted(reports.glob(f"*/*/{_OWNER}"))
+        for record in sorted(reports.glob(f"*/*/{OWNER}"))
         if not record.parent.is_symlink()
     ]
     return [

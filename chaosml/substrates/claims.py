@@ -4,6 +4,10 @@ A program may print anything: binary data, endless lines, progress bars that lea
 a line unfinished before the probe's. A line of a probe is what follows the last
 `@chaosml ` up to the line's end. Where it stands at the beginning of the line and
 cannot be read, that is evidence too; behind other text it is taken for a quotation.
+
+A line's own stamp says when it was written, exactly where it is on our clock and within
+the bounds of its clock elsewhere. That it was read, and that its program had not started
+before, bounds that clock for every line of its machine.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ from chaosml.event import (
     ClaimStep,
     ClaimUnreadable,
 )
+from chaosml.translation import Clocks
 
 __all__ = ["Claim", "ClaimReader"]
 
@@ -45,6 +50,9 @@ _Said = (
 
 _ClaimFact = _Said | ClaimUnreadable
 
+_Stamp = tuple[str, int]
+"""Boot id of a clock, and what it showed."""
+
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """One line of a probe and when it was written."""
@@ -57,16 +65,31 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 class ClaimReader:
     """Reads the claims out of one stream of one pod."""
 
-    def __init__(self, *, boot: str, start_ns: int) -> None:
-        self._boot = boot
+    def __init__(self, *, boot: str, start_ns: int, clocks: Clocks | None = None) -> None:
+        """Begin.
+
+        Args:
+            boot: Boot id of our clock.
+            start_ns: When the program started at the earliest.
+            clocks: Places the stamps of other clocks; without it they say nothing.
+        """
+        self._clocks = Clocks(boot) if clocks is None else clocks
         self._start_ns = start_ns
         self._read_ns = start_ns
         self._rest = b""
         self._cut = False
         """Whether the beginning of the unfinished line was dropped."""
 
-    def take(self, chunk: bytes, read_ns: int) -> list[Claim]:
-        """Return the claims that end in this chunk, which was read at `read_ns`."""
+    def take(self, chunk: bytes, read_ns: int, since_ns: int | None = None) -> list[Claim]:
+        """Return the claims that end in this chunk, which was read at `read_ns`.
+
+        Args:
+            chunk: What was read.
+            read_ns: When it had been written.
+            since_ns: When it had not been written yet; by default the reading before.
+        """
+        if since_ns is not None:
+            self._read_ns = min(since_ns, read_ns)
         *lines, rest = chunk.split(b"\n")
         claims: list[Claim] = []
         for line in lines:
@@ -96,22 +119,38 @@ class ClaimReader:
         if at < 0:
             return
         first = at == 0 and not self._cut
-        fact, mono_ns = _decode(line[at:], self._boot)
+        fact, stamp = _decode(line[at:])
         if isinstance(fact, ClaimUnreadable) and not first:
             return
-        if mono_ns is not None and self._start_ns <= mono_ns <= read_ns:
-            yield Claim(earliest_ns=mono_ns, latest_ns=mono_ns, fact=fact)
-        else:
-            yield Claim(earliest_ns=self._read_ns, latest_ns=read_ns, fact=fact)
+        earliest_ns, latest_ns = self._place(stamp, read_ns)
+        yield Claim(earliest_ns=earliest_ns, latest_ns=latest_ns, fact=fact)
+
+    def _place(self, stamp: _Stamp | None, read_ns: int) -> tuple[int, int]:
+        """Return when a line was written, by its own stamp as far as that can be placed."""
+        if stamp is None:
+            return self._read_ns, read_ns
+        boot, mono_ns = stamp
+        if self._clocks.is_ours(boot):
+            exact = self._start_ns <= mono_ns <= read_ns
+            return (mono_ns, mono_ns) if exact else (self._read_ns, read_ns)
+        self._clocks.note_after(boot, mono_ns, self._start_ns)
+        self._clocks.note_before(boot, mono_ns, read_ns)
+        lowest_ns, highest_ns = self._clocks.place(boot, mono_ns)
+        earliest_ns = max(self._read_ns, self._read_ns if lowest_ns is None else lowest_ns)
+        latest_ns = min(read_ns, read_ns if highest_ns is None else highest_ns)
+        if earliest_ns > latest_ns:
+            # What contradicts the reading is a wrong stamp.
+            return self._read_ns, read_ns
+        return earliest_ns, latest_ns
 
 
-def _decode(line: bytes, boot: str) -> tuple[_ClaimFact, int | None]:
-    """Return what a line states, and its own stamp where that is on our clock."""
+def _decode(line: bytes) -> tuple[_ClaimFact, _Stamp | None]:
+    """Return what a line states, and its own stamp where it has one."""
     if len(line) >= _LINE_BYTES_MAX:
         return ClaimUnreadable(why=f"longer than {_LINE_BYTES_MAX} bytes"), None
     try:
         fields = msgspec.json.decode(line[len(_PREFIX) :], type=dict[str, Any])
-        return _convert(fields), _stamp(fields, boot)
+        return _convert(fields), _stamp(fields)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         return ClaimUnreadable(why=f"not an event of the probe: {error}"), None
 
@@ -128,6 +167,6 @@ def _convert(fields: dict[str, Any]) -> _ClaimFact:
     return fact
 
 
-def _stamp(fields: dict[str, Any], boot: str) -> int | None:
-    mono_ns = fields.get("mono_ns")
-    return mono_ns if isinstance(mono_ns, int) and fields.get("boot") == boot else None
+def _stamp(fields: dict[str, Any]) -> _Stamp | None:
+    mono_ns, boot = fields.get("mono_ns"), fields.get("boot")
+    return (boot, mono_ns) if isinstance(mono_ns, int) and isinstance(boot, str) else None

@@ -21,10 +21,16 @@ __all__ = [
     "DeletesPods",
     "DrainsNodes",
     "EvictsPods",
+    "GuardsNodes",
+    "KillsContainers",
+    "PausesContainers",
     "PodView",
+    "ReturnsNodes",
     "StopsNodes",
     "Submission",
     "Substrate",
+    "WatchesDrains",
+    "merge_overlay",
 ]
 
 
@@ -58,6 +64,8 @@ class Submission:
     `fieldRef`s `metadata.uid`, `metadata.name` and `spec.nodeName` are resolved for each pod,
     and `$(NAME)` refers to earlier variables, as in Kubernetes.
     """
+    overlays: Mapping[str, tuple[EnvironmentVariable, ...]] = field(default_factory=dict)
+    """By template: variables of its pods alone, instead of those of the same name in `overlay`."""
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     images: Mapping[str, pathlib.Path] = field(default_factory=dict)
     """Image pattern (`registry/trainer*`) to the Python interpreter that stands for it."""
@@ -65,8 +73,23 @@ class Submission:
     """The variables whose values `PodCreated` records."""
     logs: pathlib.Path
     """Folder for `UID.log`, one file a pod."""
+    recording: pathlib.Path | None = None
+    """File for what a real Argo shows of the workflow; a substrate without one leaves it away."""
     announce: Callable[[PodView], None] = _say_nothing
     """Called with every pod before its process may start: its credential must be known by then."""
+
+    def overlay_of(self, template: str | None) -> tuple[EnvironmentVariable, ...]:
+        """Return the variables for the containers of a template."""
+        return merge_overlay(self.overlay, self.overlays.get(template or "", ()))
+
+
+def merge_overlay(
+    general: Sequence[EnvironmentVariable], own: Sequence[EnvironmentVariable]
+) -> tuple[EnvironmentVariable, ...]:
+    """Return the general variables with a template's own in the place of those they replace."""
+    left = {variable.name: variable for variable in own}
+    merged = [left.pop(variable.name, variable) for variable in general]
+    return (*merged, *left.values())
 
 
 class Substrate(Protocol):
@@ -135,7 +158,45 @@ class EvictsPods(Protocol):
     """Pods can be evicted (the API's Eviction, as a drain does)."""
 
     def evict_pod(self, uid: str, *, by: str, view: str) -> Sequence[Entry]:
-        """Evict a pod: like a graceful deletion, but subject to disruption budgets."""
+        """Evict a pod: like a graceful deletion, but subject to disruption budgets.
+
+        Raises:
+            FaultRefused: a budget does not allow it now; the message names it.
+        """
+
+
+@runtime_checkable
+class KillsContainers(Protocol):
+    """Signals can be sent to the user's program, past the orchestrator."""
+
+    def signal_container(self, uid: str, *, by: str, signal: str) -> Sequence[Entry]:
+        """Send a signal to the process group of the main container's program.
+
+        A pod whose program does not run is left alone.
+
+        Args:
+            uid: The pod.
+            by: Id of the injection.
+            signal: Its name, such as `SIGKILL`.
+
+        Raises:
+            FaultRefused: the container has no means to send it.
+        """
+
+
+@runtime_checkable
+class PausesContainers(Protocol):
+    """The user's program can be stopped where it is, and told to go on."""
+
+    def pause_container(self, uid: str, *, by: str) -> Sequence[Entry]:
+        """Stop every process of the program's group; `PodPaused` follows once that was seen.
+
+        Raises:
+            FaultRefused: the container has no means for it.
+        """
+
+    def resume_container(self, uid: str, *, by: str) -> Sequence[Entry]:
+        """Let the program go on; one that was not stopped or has ended is left alone."""
 
 
 @runtime_checkable
@@ -146,7 +207,11 @@ class DrainsNodes(Protocol):
         """Return the names of the nodes that are there."""
 
     def cordon_node(self, node: str, *, by: str) -> Sequence[Entry]:
-        """Let no new pod onto the node."""
+        """Let no new pod onto the node.
+
+        Raises:
+            FaultRefused: the node is not one that faults may strike.
+        """
 
     def uncordon_node(self, node: str, *, by: str) -> Sequence[Entry]:
         """Let pods onto the node again."""
@@ -156,8 +221,56 @@ class DrainsNodes(Protocol):
 class StopsNodes(Protocol):
     """Nodes can die and capacity can return."""
 
-    def stop_node(self, node: str, *, by: str, view: str) -> Sequence[Entry]:
-        """Kill the node with all its pods, without a signal to them that they could handle."""
+    def stop_node(
+        self, node: str, *, by: str, view: str, keep_object: bool = False
+    ) -> Sequence[Entry]:
+        """Kill the node with all its pods, without a signal to them that they could handle.
+
+        Args:
+            node: Its name.
+            by: Id of the injection.
+            view: What the controller shall get to see, where that can be chosen.
+            keep_object: Whether the orchestrator goes on believing in the node, and so in its
+                pods, until it returns; else its object is removed, as a cloud does it.
+        """
 
     def add_node(self, *, by: str) -> Sequence[Entry]:
         """Let a fresh node join, as a cloud's autoscaler would."""
+
+
+@runtime_checkable
+class ReturnsNodes(Protocol):
+    """A node that was stopped can come back under its own name."""
+
+    def return_node(self, node: str, *, by: str) -> Sequence[Entry]:
+        """Start the node again; one that was not stopped is left alone.
+
+        The end of pods that the orchestrator still believed in becomes known by that.
+        """
+
+
+@runtime_checkable
+class WatchesDrains(Protocol):
+    """Others can drain nodes, and what they do is told apart from the rest."""
+
+    def expect_drain(self, node: str, *, by: str) -> Sequence[Entry]:
+        """From now on, whoever ends a pod of this node does it because of the injection.
+
+        Raises:
+            FaultRefused: the node is not one that faults may strike.
+        """
+
+    def end_drain(self, node: str, *, by: str) -> Sequence[Entry]:
+        """Open the node again where somebody else has closed it since, and expect nothing more."""
+
+
+@runtime_checkable
+class GuardsNodes(Protocol):
+    """Nodes belong to others: only those may be struck that their owner has set free."""
+
+    def check_nodes(self) -> None:
+        """Refuse a run with node faults where no node may be struck.
+
+        Raises:
+            UsageError: none is labelled, or the permission to look is missing.
+        """

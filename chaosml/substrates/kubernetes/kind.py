@@ -2,30 +2,33 @@
 
 A node dies with `docker kill`: every process on it is dead when that returns, and no
 signal came before that a process could handle. What its pods had printed is read from
-the dead disk. The Node object is removed, as a cloud does it; else the pods would stay
-`Running` for Argo until the not-ready eviction, minutes later.
+the dead disk. The Node object is removed, as a cloud does it; where it is kept instead,
+the pods stay `Running` for Argo until the node returns or the not-ready eviction comes,
+minutes later.
 
-A cloud's fresh node has another name; this one comes back under its own. So it starts
-only once the cluster has forgotten the pods that died with it: else its kubelet would
-find them again and report them as ended.
+A cloud's fresh node has another name; this one comes back under its own. So one whose object
+was removed starts only once the cluster has forgotten the pods that died with it: else its
+kubelet would find them again and report them as ended.
 """
 
 from __future__ import annotations
 
 import queue
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from chaosml import clock
 from chaosml.errors import SubstrateError
 from chaosml.history import Entry
-from chaosml.substrates.kubernetes.api import Api, ApiError, path_of
+from chaosml.substrates.kubernetes.api import Api, ApiError, Objects, path_of
+from chaosml.substrates.kubernetes.lease import Holding, Lease, holdings
 from chaosml.substrates.kubernetes.logs import LogEnded, LogTail
 from chaosml.substrates.kubernetes.observer import Observer
 from chaosml.substrates.kubernetes.pods import Pod
 from chaosml.substrates.kubernetes.substrate import KubernetesSubstrate
+from chaosml.translation import Clocks
 
-__all__ = ["KindSubstrate", "Machines"]
+__all__ = ["KindSubstrate", "Machines", "revive"]
 
 _NOT_FOUND = 404
 _JOIN_S = 3.0
@@ -33,6 +36,10 @@ _READY_S = 60.0
 _POLL_S = 0.5
 _PIPE_NS = 50_000_000
 """What a process prints is on the node's disk after this: the runtime copies it at once."""
+
+
+def _tell_nobody(message: str) -> None:
+    """Report to nobody."""
 
 
 class Machines(Protocol):
@@ -64,7 +71,8 @@ class KindSubstrate(KubernetesSubstrate):
         machines: Machines,
         namespace: str,
         run: str,
-        remove_nodes: bool = True,
+        clocks: Clocks | None = None,
+        tell: Callable[[str], None] = _tell_nobody,
     ) -> None:
         """Prepare; `prepare` calls the API for the first time.
 
@@ -74,30 +82,38 @@ class KindSubstrate(KubernetesSubstrate):
             machines: Its workers.
             namespace: Where everything happens; created where it is not there.
             run: Name of the run; marks what is ours.
-            remove_nodes: Whether the object of a killed node is removed, as a cloud does it.
+            clocks: How the clocks of its machines stand to ours.
+            tell: Called with what was healed after a run that had died.
         """
-        super().__init__(inbox, api=api, namespace=namespace, run=run, own=True)
+        super().__init__(
+            inbox, api=api, namespace=namespace, run=run, own=True, clocks=clocks, tell=tell
+        )
         self._machines = machines
-        self._remove_nodes = remove_nodes
         self._killed: dict[str, str] = {}
         """Workers that we keep stopped, and by whom, in the order of their ends."""
         self._dead: dict[str, list[Pod]] = {}
         """The pods that died with each of them."""
+        self._kept: set[str] = set()
+        """Those whose Node object the cluster still has."""
         self._wanted: set[str] = set()
         """Those that shall start as soon as their pods are forgotten."""
 
     def prepare(self) -> None:
-        """Start workers that a dead run left stopped, then check and take the namespace.
+        """Check and take the namespace, start workers that a dead run left stopped.
 
         Raises:
             SubstrateError: the cluster cannot be used.
         """
-        for node in self._machines.workers(stopped=True):
-            self._machines.start(node)
         super().prepare()
         self._await_ready(self._machines.workers())
 
-    def stop_node(self, node: str, *, by: str, view: str) -> Sequence[Entry]:
+    def _inherit(self, before: Holding | None) -> None:
+        super()._inherit(before)
+        revive(self._api, self._machines, self._lease, self._tell)
+
+    def stop_node(
+        self, node: str, *, by: str, view: str, keep_object: bool = False
+    ) -> Sequence[Entry]:
         """Kill the node with all its pods at once; one that is gone is left alone."""
         observer = self._observer
         if observer is None or node not in self._nodes.names:
@@ -107,6 +123,7 @@ class KindSubstrate(KubernetesSubstrate):
         tails = {pod.uid: self._leave_log(observer, pod) for pod in pods}
         asked_ns = clock.monotonic_ns()
         self._killed[node], self._dead[node] = by, pods
+        self._lease.note_stopped(node)
         self._machines.kill(node)
         dead_ns = clock.monotonic_ns()
         observer.note_node(node, "stopped", by)
@@ -117,9 +134,11 @@ class KindSubstrate(KubernetesSubstrate):
             if tail is not None:
                 self._salvage_log(observer, pod, tail, asked_ns)
             observer.note_death(pod.uid, earliest_ns=asked_ns + 1, latest_ns=dead_ns)
-        if self._remove_nodes:
+        if keep_object:
+            self._kept.add(node)
+        else:
             self._remove_node(node)
-        self._cordons.forget(node)
+            self._cordons.forget(node)
         return observer.sources.take()
 
     def add_node(self, *, by: str) -> Sequence[Entry]:
@@ -128,7 +147,14 @@ class KindSubstrate(KubernetesSubstrate):
         It starts once the API has forgotten the pods that died with it.
         """
         node = next((node for node in self._killed if node not in self._wanted), None)
-        if node is not None:
+        return () if node is None else self.return_node(node, by=by)
+
+    def return_node(self, node: str, *, by: str) -> Sequence[Entry]:
+        """Let a worker that was killed return; another one is left alone.
+
+        It starts once the API has forgotten the pods that died with it, if its object was removed.
+        """
+        if node in self._killed:
             self._wanted.add(node)
             self._start_wanted()
         return () if self._observer is None else self._observer.sources.take()
@@ -140,7 +166,7 @@ class KindSubstrate(KubernetesSubstrate):
 
     def _start_wanted(self) -> None:
         for node in sorted(self._wanted):
-            if not self._remove_nodes or all(pod.gone for pod in self._dead[node]):
+            if node in self._kept or all(pod.gone for pod in self._dead[node]):
                 self._return(node, self._killed[node])
 
     def _heal(self) -> None:
@@ -154,10 +180,12 @@ class KindSubstrate(KubernetesSubstrate):
 
     def _return(self, node: str, by: str) -> None:
         self._machines.start(node)
+        self._lease.note_started(node)
         del self._killed[node], self._dead[node]
         self._wanted.discard(node)
         self._nodes.revive(node, by)
-        if not self._remove_nodes:
+        if node in self._kept:
+            self._kept.discard(node)
             self._cordons.open(node)
 
     def _remove_node(self, node: str) -> None:
@@ -208,3 +236,23 @@ class KindSubstrate(KubernetesSubstrate):
         if not ended.why_lost and stamp and self._wall.monotonic_ns(stamp) > asked_ns - _PIPE_NS:
             ended = LogEnded(pod.uid, "it was being written when its node was killed")
         observer.take(ended)
+
+
+def revive(
+    api: Objects, machines: Machines, lease: Lease, done: Callable[[str], None]
+) -> tuple[str, ...]:
+    """Start the workers that dead runs left stopped and return them; the lease is held.
+
+    A node that a living run of another namespace keeps stopped is that run's.
+    """
+    stopped = machines.workers(stopped=True)
+    claimed: frozenset[str] = frozenset()
+    if stopped:
+        claimed = claimed.union(*(one.stopped for one in holdings(api) if not one.is_free))
+    mine = tuple(node for node in stopped if node in lease.stopped or node not in claimed)
+    for node in mine:
+        machines.start(node)
+        done(f"started node {node}")
+    for node in lease.stopped.difference(stopped).union(mine):
+        lease.note_started(node)
+    return mine

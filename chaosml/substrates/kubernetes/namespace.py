@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from chaosml.errors import SubstrateError
-from chaosml.substrates.kubernetes.api import Api, ApiError, path_of
-from chaosml.substrates.kubernetes.overlay import RUN_LABEL
+from chaosml.substrates.kubernetes.api import ApiError, Objects, path_of
 
-__all__ = ["ENABLED_LABEL", "WORKFLOWS", "check", "remove_leftovers"]
+__all__ = ["ENABLED_LABEL", "WORKFLOWS", "check"]
 
 ENABLED_LABEL = "chaosml.dev/enabled"
 WORKFLOWS = "argoproj.io/v1alpha1"
@@ -28,7 +25,7 @@ _RIGHTS = (
 )
 
 
-def check(api: Api, namespace: str, *, own: bool) -> None:
+def check(api: Objects, namespace: str, *, own: bool) -> None:
     """Refuse a namespace that must not or cannot be used.
 
     Args:
@@ -53,32 +50,7 @@ def check(api: Api, namespace: str, *, own: bool) -> None:
         )
 
 
-def remove_leftovers(api: Api, namespace: str) -> int:
-    """Remove workflows and services that earlier runs left; only while the lease is held."""
-    removed = 0
-    for resource, group in (("workflows", WORKFLOWS), ("pods", "v1")):
-        listed = api.get(
-            path_of(resource, namespace=namespace, group=group), labelSelector=RUN_LABEL
-        )
-        for item in listed.get("items") or ():
-            _delete(api, path_of(resource, namespace=namespace, group=group, name=_name(item)))
-            removed += 1
-    return removed
-
-
-def _delete(api: Api, path: str) -> None:
-    try:
-        api.delete(path, {"propagationPolicy": "Background", "gracePeriodSeconds": 0})
-    except ApiError as error:
-        if error.status != _NOT_FOUND:
-            raise
-
-
-def _name(item: dict[str, Any]) -> str:
-    return str(item["metadata"]["name"])
-
-
-def _check_argo(api: Api) -> None:
+def _check_argo(api: Objects) -> None:
     try:
         api.get(f"/apis/{WORKFLOWS}")
     except ApiError as error:
@@ -90,7 +62,7 @@ def _check_argo(api: Api) -> None:
         ) from error
 
 
-def _check_label(api: Api, namespace: str, *, own: bool) -> None:
+def _check_label(api: Objects, namespace: str, *, own: bool) -> None:
     try:
         there = api.get(path_of("namespaces", name=namespace))
     except ApiError as error:
@@ -117,7 +89,7 @@ def _check_label(api: Api, namespace: str, *, own: bool) -> None:
         )
 
 
-def _may(api: Api, namespace: str, verb: str, group: str, resource: str) -> bool:
+def _may(api: Objects, namespace: str, verb: str, group: str, resource: str) -> bool:
     kind, _, sub = resource.partition("/")
     attributes = {"namespace": namespace, "verb": verb, "group": group, "resource": kind}
     if sub:

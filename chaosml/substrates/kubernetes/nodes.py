@@ -21,7 +21,7 @@ def trim(item: dict[str, Any]) -> dict[str, Any]:
     wanted = ("uid", "name", "labels", "annotations", "creationTimestamp", "resourceVersion")
     return {
         "metadata": {key: metadata[key] for key in wanted if key in metadata},
-        "spec": {"unschedulable": bool(spec.get("unschedulable"))},
+        "spec": {"unschedulable": bool(spec.get("unschedulable")), "closedBy": _closer(metadata)},
         "status": {
             "conditions": [
                 one for one in status.get("conditions") or () if one.get("type") == "Ready"
@@ -78,7 +78,9 @@ class NodeFollower:
         if node in self._stopped or (node in self._returning and state == "stopped"):
             return
         self._returning.discard(node)
-        yield from self._turn(node, state)
+        # What we do ourselves is noted before the API shows it: this is somebody else's doing.
+        closer = change.object["spec"].get("closedBy") if state == "cordoned" else None
+        yield from self._turn(node, state, closer)
 
     def act(self, node: str, state: str, by: str) -> Iterator[NodeChanged]:
         """Note our own doing, before the API shows it."""
@@ -93,13 +95,21 @@ class NodeFollower:
         self._returning.add(node)
         self._owners[node] = by
 
-    def _turn(self, node: str, state: str) -> Iterator[NodeChanged]:
+    def _turn(self, node: str, state: str, by: str | None = None) -> Iterator[NodeChanged]:
         before = self._states.get(node)
         if before == state:
             return
         self._states[node] = state
         first = _HARNESS if before is None else _UNKNOWN
-        yield NodeChanged(node=node, state=state, by=self._owners.get(node, first))
+        yield NodeChanged(node=node, state=state, by=by or self._owners.get(node, first))
+
+
+def _closer(metadata: dict[str, Any]) -> str | None:
+    """Return which program closed a node, as it called itself to the API server."""
+    for entry in metadata.get("managedFields") or ():
+        if "f:unschedulable" in ((entry.get("fieldsV1") or {}).get("f:spec") or {}):
+            return str(entry.get("manager"))
+    return None
 
 
 def _state_of(item: dict[str, Any]) -> str:

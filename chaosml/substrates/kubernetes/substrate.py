@@ -7,28 +7,35 @@ reports into a queue. Everything else happens in the thread that drives the subs
 from __future__ import annotations
 
 import queue
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from chaosml import clock
-from chaosml.document import read
 from chaosml.errors import HarnessError, SubstrateError
 from chaosml.history import Entry
+from chaosml.store.owner import Process
+from chaosml.substrates.kubernetes import leftovers
 from chaosml.substrates.kubernetes import namespace as namespaces
 from chaosml.substrates.kubernetes import nodes as nodelife
 from chaosml.substrates.kubernetes import pods as podlife
-from chaosml.substrates.kubernetes.api import Api, ApiError, path_of
+from chaosml.substrates.kubernetes.api import Api, path_of
 from chaosml.substrates.kubernetes.cordons import Cordons
-from chaosml.substrates.kubernetes.lease import Lease
-from chaosml.substrates.kubernetes.logs import LogEnded, LogLines, LogTail
+from chaosml.substrates.kubernetes.guard import Guard
+from chaosml.substrates.kubernetes.lease import Holding, Lease
+from chaosml.substrates.kubernetes.logs import LogEnded, LogLines, Tails
 from chaosml.substrates.kubernetes.mailbox import Mailbox
 from chaosml.substrates.kubernetes.nodes import NodeFollower
-from chaosml.substrates.kubernetes.observer import Observer, Report, Tail
-from chaosml.substrates.kubernetes.overlay import EXECUTION_LABEL, Overlay, label_value
-from chaosml.substrates.kubernetes.pods import Pod
-from chaosml.substrates.kubernetes.stamps import WallClock
+from chaosml.substrates.kubernetes.observer import Observer, Report
+from chaosml.substrates.kubernetes.obstacles import create_workflow
+from chaosml.substrates.kubernetes.overlay import EXECUTION_LABEL, compose, label_value
+from chaosml.substrates.kubernetes.pods import RESUME, Pod
+from chaosml.substrates.kubernetes.programs import Programs
+from chaosml.substrates.kubernetes.removals import Removals
+from chaosml.substrates.kubernetes.stamps import SKEW_NS, WallClock
 from chaosml.substrates.kubernetes.watches import Change, Failed, Reflector
 from chaosml.substrates.protocol import PodView, Submission
+from chaosml.translation import Clocks
 
 __all__ = ["HARNESS", "KubernetesSubstrate"]
 
@@ -36,10 +43,12 @@ HARNESS = "harness"
 """Who ends what is left at the end of an execution."""
 
 _NOT_FOUND = 404
-_CONFLICT = 409
-_TOO_MANY = 429
 _QUIET_S = 15.0
 _WAKE_S = 0.2
+
+
+def _tell_nobody(message: str) -> None:
+    """Report to nobody."""
 
 
 class KubernetesSubstrate:
@@ -59,6 +68,8 @@ class KubernetesSubstrate:
         namespace: str,
         run: str,
         own: bool = False,
+        clocks: Clocks | None = None,
+        tell: Callable[[str], None] = _tell_nobody,
     ) -> None:
         """Prepare; `prepare` calls the API for the first time.
 
@@ -68,14 +79,18 @@ class KubernetesSubstrate:
             namespace: Where everything happens.
             run: Name of the run; marks what is ours.
             own: Whether the cluster is ours, so that the namespace may be created.
+            clocks: How the clocks of its machines stand to ours.
+            tell: Called with what was healed after a run that had died.
         """
         self._inbox = inbox
         self._api = api
         self._namespace = namespace
         self._run = run
         self._own = own
-        self._lease = Lease(api, namespace, run)
+        self._tell = tell
+        self._lease = Lease(api, namespace, run, owner=Process.current())
         self._wall = WallClock.now()
+        self._clocks = Clocks(clock.boot_id()) if clocks is None else clocks
         self._nodes = NodeFollower()
         self._mailbox = Mailbox(lambda: inbox.put((self, None)))
         self._node_watches: list[Reflector] = []
@@ -83,7 +98,10 @@ class KubernetesSubstrate:
         self._submission: Submission | None = None
         self._observer: Observer | None = None
         self._failure: SubstrateError | None = None
-        self._cordons = Cordons(api, run)
+        self._cordons = Cordons(api, run, namespace)
+        self._guard = Guard(api, run, own=own)
+        self._programs = Programs(api, namespace)
+        self._removals = Removals(api, namespace)
 
     def prepare(self) -> None:
         """Check the cluster, take the namespace, clear away what earlier runs left.
@@ -92,8 +110,7 @@ class KubernetesSubstrate:
             SubstrateError: the namespace must not or cannot be used.
         """
         namespaces.check(self._api, self._namespace, own=self._own)
-        self._lease.acquire()
-        namespaces.remove_leftovers(self._api, self._namespace)
+        self._inherit(self._lease.acquire())
         watch = Reflector(
             self._api,
             path_of("nodes"),
@@ -103,7 +120,13 @@ class KubernetesSubstrate:
         self._node_watches.append(watch)
         watch.start()
         self._take_nodes()
-        self._cordons.heal_leftovers()
+
+    def _inherit(self, before: Holding | None) -> None:
+        """Heal what a run before left; the lease is held."""
+        if before is not None and before.healed is not None:
+            for what in before.healed.what:
+                self._tell(f"the janitor, after {before.healed.run} had died: {what}")
+        leftovers.heal(self._api, self._namespace, done=self._tell)
 
     def submit(self, submission: Submission) -> Sequence[Entry]:
         """Start a workflow; only one at a time.
@@ -114,23 +137,25 @@ class KubernetesSubstrate:
         """
         if self._observer is not None:
             raise SubstrateError("a workflow is still running here: `finish` it first")
-        overlay = Overlay(
-            name=submission.name,
-            run=self._run,
-            environment=submission.overlay,
-            parameters=submission.parameters,
-        )
-        workflow = overlay.apply(read(submission.workflow_file).data)
+        workflow = compose(submission, self._run)
         self._mailbox.begin()
         self._take_nodes()
-        self._wall = WallClock.now()
+        self._wall = WallClock.now(0 if self._own and not self._clocks.others else SKEW_NS)
         self._submission = submission
+        tails = Tails(
+            api=self._api,
+            namespace=self._namespace,
+            folder=submission.logs,
+            deliver=self._mailbox.putter(),
+            clocks=self._clocks,
+            wall=self._wall,
+        )
         self._observer = Observer(
-            submission, nodes=self._nodes, wall=self._wall, follow_log=self._follow_log
+            submission, own=self._own, nodes=self._nodes, wall=self._wall, follow_log=tails.follow
         )
         self._watch("workflows", namespaces.WORKFLOWS)
         self._watch("pods", "v1")
-        self._api.create(self._path("workflows"), workflow)
+        create_workflow(self._api, self._path("workflows"), workflow, submission.workflow_file)
         return self._observer.sources.take()
 
     def handle(self, message: Any) -> Sequence[Entry]:
@@ -148,10 +173,11 @@ class KubernetesSubstrate:
         """Renew the lease where that is due.
 
         Raises:
-            SubstrateError: another run has taken the namespace.
+            UsageError: Argo refuses the workflow.
+            SubstrateError: another run has taken the namespace; what is needed does not come.
         """
         self._lease.renew(now_ns)
-        return ()
+        return () if self._observer is None else self._observer.tick(now_ns)
 
     @property
     def due_ns(self) -> int | None:
@@ -185,7 +211,7 @@ class KubernetesSubstrate:
             return ()
         grace_s = 0.0 if force else grace_s
         at_ns = clock.monotonic_ns()
-        if self._call_deletion(pod, grace_s):
+        if self._removals.delete(pod, grace_s):
             grace_s = pod.grace_s if grace_s is None else grace_s
             how = "force" if force else "delete"
             observer.note_deletion(uid, how=how, grace_s=grace_s, by=by, at_ns=at_ns)
@@ -195,36 +221,55 @@ class KubernetesSubstrate:
         """Evict a pod; one that does not exist any more is left alone.
 
         Raises:
-            SubstrateError: a disruption budget refused it.
+            FaultRefused: a disruption budget refused it.
         """
         observer, pod = self._find(uid)
         if observer is None or pod is None or pod.deleted_ns is not None:
             return ()
-        body = {
-            "apiVersion": "policy/v1",
-            "kind": "Eviction",
-            "metadata": {"name": pod.name, "namespace": self._namespace},
-            "deleteOptions": {"preconditions": {"uid": uid}},
-        }
         at_ns = clock.monotonic_ns()
-        try:
-            self._api.create(self._path("pods/eviction", pod.name), body)
-        except ApiError as error:
-            if error.status == _TOO_MANY:
-                raise SubstrateError(
-                    f"the eviction of pod {pod.name} was refused by a PodDisruptionBudget "
-                    f"({error}); raise its maxUnavailable, or delete the pod instead (pod.delete)"
-                ) from error
-            if error.status not in (_NOT_FOUND, _CONFLICT):
-                raise
-            return ()
-        observer.note_deletion(uid, how="evict", grace_s=pod.grace_s, by=by, at_ns=at_ns)
+        if self._removals.evict(pod):
+            observer.note_deletion(uid, how="evict", grace_s=pod.grace_s, by=by, at_ns=at_ns)
         return observer.sources.take()
 
+    def signal_container(self, uid: str, *, by: str, signal: str) -> Sequence[Entry]:
+        """Send a signal to a pod's program; one that does not run is left alone.
+
+        Raises:
+            FaultRefused: the container has no means to send it.
+        """
+        observer, pod = self._find(uid)
+        at_ns = clock.monotonic_ns()
+        if observer is None or pod is None or not self._programs.send(pod, signal):
+            return ()
+        observer.note_signal(uid, signal=signal, by=by, at_ns=at_ns)
+        return observer.sources.take()
+
+    def pause_container(self, uid: str, *, by: str) -> Sequence[Entry]:
+        """Stop a pod's program where it is; one that does not run is left alone.
+
+        Raises:
+            FaultRefused: the container has no means for it.
+        """
+        observer, pod = self._find(uid)
+        at_ns = clock.monotonic_ns()
+        if observer is None or pod is None or not (processes := self._programs.stop(pod)):
+            return ()
+        observer.note_pause(uid, processes=processes, by=by, at_ns=at_ns)
+        return observer.sources.take()
+
+    def resume_container(self, uid: str, *, by: str) -> Sequence[Entry]:
+        """Let a pod's program go on; one that does not run is left alone."""
+        return self.signal_container(uid, by=by, signal=RESUME)
+
     def cordon_node(self, node: str, *, by: str) -> Sequence[Entry]:
-        """Let no new pod onto the node; one that is closed or gone is left alone."""
+        """Let no new pod onto the node; one that is closed or gone is left alone.
+
+        Raises:
+            FaultRefused: it is not ours to close.
+        """
         if self._observer is None or not self._nodes.is_ready(node):
             return ()
+        self._guard.check(node)
         self._cordons.close(node)
         self._observer.note_node(node, "cordoned", by)
         return self._observer.sources.take()
@@ -236,6 +281,34 @@ class KubernetesSubstrate:
         self._cordons.open(node)
         self._observer.note_node(node, "ready", by)
         return self._observer.sources.take()
+
+    def check_nodes(self) -> None:
+        """Refuse a run with node faults where no node may be struck.
+
+        Raises:
+            UsageError: no node is labelled.
+        """
+        self._guard.check_any()
+
+    def expect_drain(self, node: str, *, by: str) -> Sequence[Entry]:
+        """From now on, whoever ends a pod of this node does it because of the injection.
+
+        Raises:
+            FaultRefused: the node is not one that faults may strike.
+        """
+        if self._observer is None:
+            return ()
+        self._guard.check(node)
+        self._cordons.claim(node)
+        self._observer.expect_drain(node, by)
+        return self._observer.sources.take()
+
+    def end_drain(self, node: str, *, by: str) -> Sequence[Entry]:
+        """Open the node again where somebody has closed it, and expect nothing more."""
+        if self._observer is None:
+            return ()
+        self._observer.expect_drain(node, None)
+        return self.uncordon_node(node, by=by)
 
     # --- the end ---
 
@@ -262,8 +335,8 @@ class KubernetesSubstrate:
         observer.close(why_lost)
         self._observer = self._submission = None
         try:
-            self._remove_workflow(submission.name, "Background")
-            self._remove_pods(submission.name)
+            self._removals.remove_workflow(submission.name, "Background")
+            self._removals.remove_pods_of(submission.name)
         finally:
             self._heal()
         return observer.sources.take()
@@ -297,12 +370,12 @@ class KubernetesSubstrate:
 
     def _reap(self, observer: Observer, workflow: str) -> None:
         """Kill every pod of a workflow that has not ended, and keep Argo from making new ones."""
-        self._remove_workflow(workflow, "Orphan")
+        self._removals.remove_workflow(workflow, "Orphan")
         for pod in observer.pods:
             at_ns = clock.monotonic_ns()
-            if self._call_deletion(pod, 0.0):
+            if self._removals.delete(pod, 0.0):
                 observer.note_deletion(pod.uid, how="force", grace_s=0.0, by=HARNESS, at_ns=at_ns)
-        self._remove_pods(workflow)
+        self._removals.remove_pods_of(workflow)
 
     def _await_quiet(self, observer: Observer) -> None:
         """Wait until every pod has ended and every log was read."""
@@ -312,20 +385,6 @@ class KubernetesSubstrate:
         self._drain()
         if self._failure is not None:
             raise self._failure
-
-    def _remove_workflow(self, name: str, policy: str) -> None:
-        try:
-            self._api.delete(self._path("workflows", name), {"propagationPolicy": policy})
-        except ApiError as error:
-            if error.status != _NOT_FOUND:
-                raise
-
-    def _remove_pods(self, workflow: str) -> None:
-        """Remove the pods of a workflow at once, also those that never ran."""
-        selector = f"{EXECUTION_LABEL}={label_value(workflow)}"
-        listed = self._api.get(self._path("pods"), labelSelector=selector)
-        for item in listed.get("items") or ():
-            self._delete_pod(item["metadata"]["name"], {"gracePeriodSeconds": 0})
 
     def _heal(self) -> None:
         """Open every node that we closed."""
@@ -343,51 +402,21 @@ class KubernetesSubstrate:
         if self._failure is not None:
             raise self._failure
 
-    # --- pods ---
-
     def _find(self, uid: str) -> tuple[Observer | None, Pod | None]:
         observer = self._observer
         return observer, None if observer is None else observer.find(uid)
-
-    def _call_deletion(self, pod: Pod, grace_s: float | None) -> bool:
-        """Ask for a pod's deletion; return False where it is gone already."""
-        body: dict[str, Any] = {"preconditions": {"uid": pod.uid}}
-        if grace_s is not None:
-            body["gracePeriodSeconds"] = int(grace_s)
-        return self._delete_pod(pod.name, body)
-
-    def _delete_pod(self, name: str, options: Mapping[str, Any]) -> bool:
-        try:
-            self._api.delete(self._path("pods", name), options)
-        except ApiError as error:
-            if error.status in (_NOT_FOUND, _CONFLICT):
-                return False
-            raise
-        return True
-
-    def _follow_log(self, pod: Pod, start_ns: int) -> Tail:
-        assert self._submission is not None
-        return LogTail(
-            self._api,
-            namespace=self._namespace,
-            pod=pod.name,
-            uid=pod.uid,
-            file=self._submission.logs / f"{pod.uid}.log",
-            boot=clock.boot_id(),
-            start_ns=start_ns,
-            deliver=self._mailbox.putter(),
-        )
 
     # --- threads ---
 
     def _watch(self, resource: str, group: str) -> None:
         assert self._submission is not None
+        of_pods = partial(podlife.trim, variables=self._submission.lineage_variables)
         watch = Reflector(
             self._api,
             path_of(resource, namespace=self._namespace, group=group),
             self._mailbox.deliverer(resource),
             selector=f"{EXECUTION_LABEL}={label_value(self._submission.name)}",
-            trim=podlife.trim if resource == "pods" else dict,
+            trim=of_pods if resource == "pods" else dict,
         )
         self._watches.append(watch)
         watch.start()

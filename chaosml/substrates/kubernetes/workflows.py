@@ -20,7 +20,7 @@ from chaosml.substrates.kubernetes.stamps import WallClock
 from chaosml.substrates.kubernetes.watches import Change
 from chaosml.workflow.names import pod_name
 
-__all__ = ["TERMINAL", "Place", "Said", "WorkflowFollower", "place_of"]
+__all__ = ["TERMINAL", "Place", "Said", "WorkflowFollower", "nodes_of", "place_of"]
 
 TERMINAL = frozenset({"Succeeded", "Skipped", "Failed", "Error", "Omitted"})
 _WORKFLOW_ENDS = frozenset({"Succeeded", "Failed", "Error"})
@@ -77,7 +77,7 @@ class WorkflowFollower:
     def take(self, change: Change) -> Iterator[Said]:
         """Yield what a status says that the one before did not."""
         status = change.object.get("status") or {}
-        for node in sorted(_nodes(status), key=_age):
+        for node in sorted(nodes_of(status), key=_age):
             yield from self._take_node(node, change)
         phase = str(status.get("phase") or ""), str(status.get("message") or "")
         if phase[0] and phase != self._phase:
@@ -129,7 +129,8 @@ class WorkflowFollower:
         )
 
 
-def _nodes(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def nodes_of(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the nodes of a status, also of one that Argo has compressed."""
     packed = status.get("compressedNodes")
     nodes = status.get("nodes") or {}
     if packed:

@@ -1,6 +1,7 @@
 """The doctor: what it finds in a cluster, and the remedy it names."""
 
 import pytest
+import yaml
 from kubernetes_documents import REVIEWS, FakeApi, controller
 
 from chaosml.cluster import diagnosis, permissions
@@ -8,12 +9,13 @@ from chaosml.cluster.diagnosis import State
 from chaosml.errors import SubstrateError
 
 NAMESPACE = "/api/v1/namespaces/runs"
+ACCOUNT = f"{NAMESPACE}/serviceaccounts/chaosml-janitor"
 GROUP = "/apis/argoproj.io/v1alpha1"
 
 
 def healthy(**options):
     opened = {"metadata": {"labels": {"chaosml.dev/enabled": "true"}}}
-    documents = {"/version": {"gitVersion": "v1.34.4"}, GROUP: {}, NAMESPACE: opened}
+    documents = {"/version": {"gitVersion": "v1.34.4"}, GROUP: {}, NAMESPACE: opened, ACCOUNT: {}}
     api = FakeApi(documents, **options)
     api.install(controller())
     return api
@@ -104,3 +106,28 @@ def test_an_api_that_does_not_say_what_is_allowed_is_no_traceback():
     check = examine(healthy(statuses={REVIEWS: 500}))["API"]
     assert check.state is State.MISSING
     assert "permissions cannot be asked for" in check.found
+
+
+@pytest.mark.parametrize(("fault", "everywhere"), [("pod.delete", False), ("node.drain", True)])
+def test_a_missing_janitor_is_worth_knowing_and_its_smallest_rights_are_printed(fault, everywhere):
+    api = healthy()
+    del api.documents[ACCOUNT]
+    check = examine(api, [fault])["janitor"]
+    assert check.state is State.NOTE
+    documents = list(yaml.safe_load_all(check.document))
+    kinds = {document["kind"] for document in documents}
+    assert ("ClusterRole" in kinds) is everywhere
+    (role,) = [document for document in documents if document["kind"] == "Role"]
+    assert role["metadata"] == {"name": "chaosml-janitor", "namespace": "runs"}
+    assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {
+        "delete",
+        "get",
+        "list",
+        "update",
+    }
+
+
+def test_whether_there_is_a_janitor_may_be_nobodys_to_know():
+    check = examine(healthy(statuses={ACCOUNT: 403}))["janitor"]
+    assert check.state is State.NOTE
+    assert check.document == ""

@@ -3,6 +3,7 @@
 import datetime
 from collections import Counter
 
+import msgspec
 import pytest
 from kubernetes_documents import FakeApi, node
 
@@ -20,8 +21,9 @@ from chaosml.cluster.inspection import (
 from chaosml.cluster.nodes import _conflict
 from chaosml.cluster.options import ClusterOptions, checkout_file
 from chaosml.errors import SubstrateError, UsageError
+from chaosml.store.owner import Process
 
-LEASES = "/apis/coordination.k8s.io/v1/namespaces/runs/leases"
+LEASES = "/apis/coordination.k8s.io/v1/leases"
 
 
 def container(name, role="worker", *, running=True):
@@ -81,24 +83,34 @@ def test_the_mark_is_read_back_and_its_absence_too():
     assert read_mark(FakeApi({MARK: {"data": data}})) == Mark("c", "i")
 
 
-def lease(age_s, holder_identity="run-7"):
+def lease(age_s, holder_identity="run-7", owner=None):
     renewed = clock.utc_now() - datetime.timedelta(seconds=age_s)
     spec = {
         "holderIdentity": holder_identity,
         "leaseDurationSeconds": 60,
         "renewTime": renewed.isoformat(),
     }
-    return FakeApi({LEASES: {"items": [{"spec": spec}]}})
+    annotations = {"chaosml.dev/owner": msgspec.json.encode(owner).decode()} if owner else {}
+    metadata = {"name": "chaosml", "namespace": "runs", "annotations": annotations}
+    kubelet = {"metadata": {"name": "node-a", "namespace": "kube-node-lease"}, "spec": spec}
+    return FakeApi({LEASES: {"items": [{"metadata": metadata, "spec": spec}, kubelet]}})
 
 
 def test_a_lease_that_is_renewed_says_who_uses_the_cluster():
-    assert holder(lease(5), "runs") == "run-7"
+    assert holder(lease(5)) == "run-7 (namespace runs)"
 
 
 def test_a_lease_that_has_expired_or_was_given_back_holds_nothing():
-    assert holder(lease(61), "runs") is None
-    assert holder(lease(5, holder_identity=""), "runs") is None
-    assert holder(FakeApi(), "runs") is None
+    assert holder(lease(61)) is None
+    assert holder(lease(5, holder_identity="")) is None
+    assert holder(FakeApi()) is None
+
+
+def test_a_run_whose_process_on_this_host_is_gone_uses_nothing_any_more():
+    here = Process.current()
+    assert holder(lease(5, owner=here)) == "run-7 (namespace runs)"
+    dead = msgspec.structs.replace(here, started=here.started + 1)
+    assert holder(lease(5, owner=dead)) is None
 
 
 ROLES = Counter({"control-plane": 1, "worker": 2})

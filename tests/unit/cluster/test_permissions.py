@@ -23,7 +23,12 @@ def test_a_fault_adds_its_own_verbs_to_those_of_the_run():
     rules = permissions.needed(["node.drain"])
     assert rule(rules, "nodes").verbs == ("get", "list", "patch", "watch")
     assert rule(rules, "pods/eviction").verbs == ("create",)
-    assert len({(found.group, found.resource) for found in rules}) == len(rules)
+    # Others' pods are only listed, to see who uses a node.
+    assert [found.verbs for found in rules if found.everywhere and found.resource == "pods"] == [
+        ("list",)
+    ]
+    places = {(found.group, found.resource, found.everywhere) for found in rules}
+    assert len(places) == len(rules)
 
 
 def test_faults_of_the_services_need_nothing_of_the_cluster():
@@ -50,7 +55,7 @@ def test_the_role_grants_the_rules_and_no_more_nodes_apart():
     assert local["kind"] == "Role"
     assert local["metadata"] == {"name": "chaosml", "namespace": "runs"}
     assert everywhere["kind"] == "ClusterRole"
-    assert [granted["resources"] for granted in everywhere["rules"]] == [["nodes"]]
+    assert [granted["resources"] for granted in everywhere["rules"]] == [["nodes"], ["pods"]]
     granted = {
         (granted["apiGroups"][0], granted["resources"][0], tuple(granted["verbs"]))
         for granted in local["rules"] + everywhere["rules"]

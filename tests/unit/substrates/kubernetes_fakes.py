@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from chaosml.substrates.kubernetes.api import ApiError, ApiUnreachable
+from chaosml.substrates.kubernetes.api import ApiError, ApiUnreachable, Ran
 
 CLOSE = object()
 DROP = object()
+WAIT = object()
 
 
 class Stream:
@@ -24,6 +25,10 @@ class Stream:
         for item in self._script:
             if item is CLOSE:
                 return
+            if item is WAIT:
+                # Long enough to be seen as an empty stream.
+                self._closed.wait(0.03)
+                continue
             if item is DROP:
                 raise ApiUnreachable("dropped")
             yield item if isinstance(item, bytes) else json.dumps(item).encode() + b"\n"
@@ -41,6 +46,8 @@ class FakeApi:
         self.streams = list(streams or [])
         self.objects: dict[str, dict[str, Any]] = {}
         self.asked: list[tuple[str, str, Any]] = []
+        self.answers: list[Ran] = []
+        """How commands in containers end, in order."""
         self.refusals: dict[tuple[str, str], ApiError] = {}
 
     def get(self, path: str, **query: str) -> dict[str, Any]:
@@ -79,6 +86,10 @@ class FakeApi:
 
     def dial(self, namespace: str, pod: str, port: int) -> Any:
         raise ApiUnreachable("no pods here")
+
+    def run(self, namespace: str, pod: str, container: str, command: Sequence[str]) -> Ran:
+        self._ask("RUN", f"{pod}/{container}", tuple(command))
+        return self.answers.pop(0) if self.answers else Ran(0, "")
 
     def _ask(self, method: str, path: str, what: Any) -> None:
         self.asked.append((method, path, what))

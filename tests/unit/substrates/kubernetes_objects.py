@@ -5,6 +5,10 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
+import msgspec
+
+from chaosml import clock
+from chaosml.store.owner import Process
 from chaosml.substrates.kubernetes.stamps import WallClock
 from chaosml.substrates.kubernetes.watches import Change, Kind
 
@@ -124,4 +128,34 @@ def machine(
         "metadata": metadata,
         "spec": {"unschedulable": closed},
         "status": {"conditions": [{"type": "Ready", "status": ready}, {"type": "Other"}]},
+    }
+
+
+def held(
+    holder: str,
+    age_s: float,
+    *,
+    namespace: str = "chaosml",
+    stopped: str = "",
+    owner: Process | None = None,
+) -> dict[str, Any]:
+    """Return a Lease that was renewed `age_s` seconds ago."""
+    renewed = clock.utc_now() - datetime.timedelta(seconds=age_s)
+    annotations = {}
+    if stopped:
+        annotations["chaosml.dev/stopped-nodes"] = stopped
+    if owner is not None:
+        annotations["chaosml.dev/owner"] = msgspec.json.encode(owner).decode()
+    return {
+        "metadata": {
+            "name": "chaosml",
+            "namespace": namespace,
+            "resourceVersion": "7",
+            "annotations": annotations,
+        },
+        "spec": {
+            "holderIdentity": holder,
+            "leaseDurationSeconds": 60,
+            "renewTime": f"{renewed:%Y-%m-%dT%H:%M:%S.%fZ}",
+        },
     }

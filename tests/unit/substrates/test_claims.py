@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from chaosml.event import ClaimPoint, ClaimStep, ClaimUnreadable
 from chaosml.substrates.claims import ClaimReader
+from chaosml.translation import Clocks
 
 BOOT = "our-boot"
 
@@ -108,3 +109,29 @@ def test_a_stamp_counts_on_our_clock_and_between_start_and_reading_only(fields, 
     one.take(b"earlier\n", 180)
     [claim] = one.take(line(name="a", **fields), 200)
     assert (claim.earliest_ns, claim.latest_ns) == interval
+
+
+def test_a_stamp_of_another_clock_lies_between_what_bounds_that_clock():
+    clocks = Clocks(BOOT)
+    clocks.note_exchange("another", sent_ns=1_000_140, stamp_ns=140, received_ns=1_000_144)
+    one = ClaimReader(boot=BOOT, start_ns=1_000_000, clocks=clocks)
+    [claim] = one.take(line(name="a", mono_ns=150, boot="another"), 1_000_900, 1_000_020)
+    assert (claim.earliest_ns, claim.latest_ns) == (1_000_149, 1_000_155)
+
+
+def test_the_start_of_a_program_and_the_reading_of_its_lines_bound_its_clock_for_all_of_them():
+    clocks = Clocks(BOOT)
+    first = ClaimReader(boot=BOOT, start_ns=1_000_000, clocks=clocks)
+    first.take(line(name="a", mono_ns=100, boot="another"), 1_000_050, 1_000_000)
+    second = ClaimReader(boot=BOOT, start_ns=1_000_000, clocks=clocks)
+    # Read late, as after a break; the other program's lines say when it was.
+    [claim] = second.take(line(name="b", mono_ns=120, boot="another"), 9_000_000, 1_000_000)
+    assert (claim.earliest_ns, claim.latest_ns) == (1_000_019, 1_000_071)
+
+
+def test_a_stamp_that_contradicts_its_own_reading_counts_for_nothing():
+    clocks = Clocks(BOOT)
+    clocks.note_exchange("another", sent_ns=500, stamp_ns=500, received_ns=500)
+    one = ClaimReader(boot=BOOT, start_ns=100, clocks=clocks)
+    [claim] = one.take(line(name="a", mono_ns=9_999_999, boot="another"), 600, 300)
+    assert (claim.earliest_ns, claim.latest_ns) == (300, 600)

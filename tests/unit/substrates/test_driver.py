@@ -12,6 +12,8 @@ from chaosml.event import (
     PodDeletion,
     PodExited,
     PodGone,
+    PodPaused,
+    PodResumed,
     PodSignalled,
     PodStarted,
     TaskPhase,
@@ -25,7 +27,9 @@ from chaosml.substrates.embedded.wire import (
     Claimed,
     EndPod,
     Exited,
+    Paused,
     Signalled,
+    SignalPod,
     Started,
     StartPod,
 )
@@ -248,6 +252,49 @@ def test_a_stopped_node_ends_its_pods_and_leaves_the_deletion_that_came_first():
         ("b-1", "restarted"),
     ]
     assert [fact.state for fact in bench.facts(NodeChanged)] == ["ready", "cordoned", "stopped"]
+
+
+def test_a_death_on_a_node_that_is_believed_in_is_heard_of_when_it_returns():
+    bench = Bench(Scripted(CreatePod(spec())))
+    bench.start_pod()
+    bench.driver.stop_node("node-1", by="i1", view=View.SEEN, keep_object=True)
+    bench.end_pod(exit_code=137, outputs={"model": "x"})
+    assert bench.facts(PodExited) == [PodExited(uid="train-1", exit_code=137)]
+    assert bench.facts(PodGone) == []
+    assert not [one for one in bench.controller.seen if isinstance(one, PodCompleted)]
+    bench.driver.return_node("node-1", by="i1")
+    completed = bench.controller.seen[-1]
+    # As a kubelet reports a container that it finds dead: with a code of its own, without outputs.
+    assert (completed.exit_code, completed.outputs) == (255, {})
+    assert bench.facts(PodGone) == [PodGone(uid="train-1", view="seen")]
+    states = [(one.node, one.state) for one in bench.facts(NodeChanged)]
+    assert states[-2:] == [("node-1", "stopped"), ("node-1", "ready")]
+
+
+def test_a_node_returns_once_and_only_where_it_was_stopped(bench):
+    bench.driver.return_node("node-1", by="i1")
+    bench.driver.stop_node("node-1", by="i1", view=View.RESTARTED)
+    bench.driver.return_node("node-1", by="i1")
+    bench.driver.return_node("node-1", by="i1")
+    states = [one.state for one in bench.facts(NodeChanged) if one.node == "node-1"]
+    assert states == ["ready", "stopped", "ready"]
+
+
+def test_a_signal_goes_to_a_program_that_runs_and_to_no_other(bench):
+    bench.driver.signal("train-1", by="i1", signal="SIGKILL")
+    bench.start_pod()
+    bench.driver.signal("train-1", by="i1", signal="SIGKILL")
+    bench.driver.signal("train-9", by="i1", signal="SIGKILL")
+    assert bench.orders[1:] == [SignalPod(uid="train-1", signal="SIGKILL", by="i1")]
+
+
+def test_a_hang_is_said_once_it_was_seen_and_its_end_when_it_was_asked_for(bench):
+    bench.start_pod()
+    bench.driver.take(Paused(uid="train-1", by="i1", processes=2, earliest_ns=5, latest_ns=9))
+    bench.driver.take(Signalled(uid="train-1", signal="SIGCONT", by="i1", at_ns=11))
+    assert bench.facts(PodPaused) == [PodPaused(uid="train-1", by="i1", processes=2)]
+    assert bench.facts(PodResumed) == [PodResumed(uid="train-1", by="i1")]
+    assert bench.facts(PodSignalled) == []
 
 
 def test_healing_a_node_that_is_gone_says_nothing(bench):

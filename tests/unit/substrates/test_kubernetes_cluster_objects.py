@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Any
 
+import msgspec
 import pytest
 
-from chaosml import clock
 from chaosml.errors import SubstrateError
 from chaosml.event import NodeChanged
+from chaosml.store.owner import Process
 from chaosml.substrates.kubernetes.api import ApiError
-from chaosml.substrates.kubernetes.lease import Lease
+from chaosml.substrates.kubernetes.lease import Healed, Lease
 from chaosml.substrates.kubernetes.nodes import NodeFollower, trim
 from chaosml.substrates.kubernetes.watches import Kind
 from tests.unit.substrates.kubernetes_fakes import FakeApi
-from tests.unit.substrates.kubernetes_objects import WALL, change, machine, stamp
+from tests.unit.substrates.kubernetes_objects import WALL, change, held, machine, stamp
 
 S = 1_000_000_000
 PATH = "/apis/coordination.k8s.io/v1/namespaces/chaosml/leases/chaosml"
@@ -78,18 +78,6 @@ def test_fractions_of_a_second_are_read() -> None:
     assert WALL.monotonic_ns("2026-11-25T12:00:01.25Z") == int(1.25 * S)
 
 
-def held(holder: str, age_s: float) -> dict[str, Any]:
-    renewed = clock.utc_now() - datetime.timedelta(seconds=age_s)
-    return {
-        "metadata": {"resourceVersion": "7"},
-        "spec": {
-            "holderIdentity": holder,
-            "leaseDurationSeconds": 60,
-            "renewTime": f"{renewed:%Y-%m-%dT%H:%M:%S.%fZ}",
-        },
-    }
-
-
 def contested(there: dict[str, Any]) -> FakeApi:
     api = FakeApi()
     api.objects[PATH] = there
@@ -141,3 +129,41 @@ def test_a_lease_that_somebody_else_took_meanwhile_is_left_to_him() -> None:
     api.objects[PATH] = held("other", 0)
     lease.release()
     assert [how for how, _, _ in api.asked].count("DELETE") == 0
+
+
+def test_a_lease_whose_holder_was_a_process_of_this_host_that_is_gone_is_free_at_once() -> None:
+    here = Process.current()
+    dead = msgspec.structs.replace(here, started=here.started + 1)
+    Lease(contested(held("dead", 10, owner=dead)), "chaosml", "me").acquire()
+
+
+@pytest.mark.parametrize("difference", [{}, {"boot": "another host"}, {"numbering": 1}])
+def test_a_holder_that_lives_or_whose_death_cannot_be_seen_from_here_keeps_its_lease(
+    difference: dict[str, Any],
+) -> None:
+    here = Process.current()
+    changes = {"started": here.started + 1, **difference} if difference else {}
+    owner = msgspec.structs.replace(here, **changes)
+    with pytest.raises(SubstrateError, match="in use by the run other"):
+        Lease(contested(held("other", 10, owner=owner)), "chaosml", "me").acquire()
+
+
+def test_nodes_that_a_dead_holder_kept_stopped_stay_written_down_for_its_heir() -> None:
+    api = contested(held("dead", 61, stopped="one,two"))
+    lease = Lease(api, "chaosml", "me")
+    lease.acquire()
+    assert lease.stopped == {"one", "two"}
+    assert api.asked[-1][2]["metadata"]["annotations"] == {"chaosml.dev/stopped-nodes": "one,two"}
+
+
+def test_what_was_healed_stays_on_a_lease_that_nobody_holds_and_is_read_by_the_next() -> None:
+    api = FakeApi()
+    lease = Lease(api, "chaosml", "janitor")
+    lease.acquire()
+    api.objects[PATH] = held("janitor", 0)
+    healed = Healed(run="dead", at="2026-11-25T12:00:00Z", what=("deleted pod x",))
+    lease.release(healed)
+    _, _, left = api.asked[-1]
+    before = Lease(contested(left), "chaosml", "me").acquire()
+    assert before is not None
+    assert (before.holder, before.healed) == ("", healed)

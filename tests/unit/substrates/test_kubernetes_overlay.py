@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import copy
+import pathlib
+import re
 from typing import Any
 
-from chaosml.substrates.kubernetes.overlay import Overlay, diff, label_value
+import pytest
+
+from chaosml.errors import ScenarioError
+from chaosml.substrates.kubernetes.overlay import Overlay, compose, diff, label_value
+from chaosml.substrates.protocol import Submission
 from chaosml.workflow.protocol import EnvironmentVariable
 
 VARIABLES = (
@@ -127,3 +133,98 @@ def test_a_label_holds_the_end_of_a_name_that_is_too_long() -> None:
     assert len(value) <= 63
     assert value.endswith("20261125T030415Z-77")
     assert label_value("--" + "y" * 61) == "y" * 61
+
+
+LIBRARY = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {generateName: spot-}
+spec:
+  entrypoint: main
+  hooks: {exit: {templateRef: {name: tools, template: notify}}}
+  templates:
+    - name: main
+      dag:
+        tasks:
+          - {name: a, templateRef: {name: tools, template: train}}
+          - {name: b, templateRef: {name: shared, template: train, clusterScope: true}}
+          - {name: c, template: notify}
+    - {name: notify, container: {image: mine}}
+---
+apiVersion: argoproj.io/v1alpha1
+kind: WorkflowTemplate
+metadata: {name: tools}
+spec:
+  templates:
+    - {name: train, container: {image: theirs}}
+    - {name: notify, steps: [[{name: s, template: train}]]}
+---
+apiVersion: argoproj.io/v1alpha1
+kind: ClusterWorkflowTemplate
+metadata: {name: shared}
+spec: {templates: [{name: train, container: {image: everybodys}}]}
+"""
+REFERRING = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {generateName: spot-}
+spec:
+  workflowTemplateRef: {name: tools}
+  arguments: {parameters: [{name: steps, value: "1"}]}
+---
+apiVersion: argoproj.io/v1alpha1
+kind: WorkflowTemplate
+metadata: {name: tools}
+spec:
+  entrypoint: train
+  arguments: {parameters: [{name: steps, value: "9"}, {name: rate, value: "2"}]}
+  templates: [{name: train, container: {image: theirs}}]
+"""
+
+
+def submitted(text: str, folder: pathlib.Path, **parameters: str) -> dict[str, Any]:
+    file = folder / "workflow.yaml"
+    file.write_text(text)
+    submission = Submission(
+        name="spot-t1", workflow_file=file, parameters=parameters, overlay=VARIABLES, logs=folder
+    )
+    return compose(submission, "r1")
+
+
+def test_templates_of_others_are_put_in_and_get_the_overlay_too(tmp_path: pathlib.Path) -> None:
+    spec = submitted(LIBRARY, tmp_path)["spec"]
+    templates = {one["name"]: one for one in spec["templates"]}
+    tasks = {one["name"]: one for one in templates["main"]["dag"]["tasks"]}
+    assert not [one for one in tasks.values() if "templateRef" in one]
+    images = {name: templates[one["template"]]["container"] for name, one in tasks.items()}
+    assert {name: one["image"] for name, one in images.items()} == {
+        "a": "theirs",
+        "b": "everybodys",
+        "c": "mine",
+    }
+    assert all(one["env"][:2] == RENDERED for one in images.values())
+    # A name that is taken gets another one; the one that is called inside follows.
+    hook = templates[spec["hooks"]["exit"]["template"]]
+    assert hook["name"] != "notify"
+    assert templates[hook["steps"][0][0]["template"]]["container"]["image"] == "theirs"
+    assert all(re.fullmatch(r"[a-zA-Z0-9][-a-zA-Z0-9]*", name) for name in templates)
+
+
+def test_a_template_of_others_keeps_its_name_where_it_is_free(tmp_path: pathlib.Path) -> None:
+    spec = submitted(LIBRARY, tmp_path)["spec"]
+    assert sorted(one["name"] for one in spec["templates"])[:1] == ["cluster-shared-train"]
+    assert "train" in [one["name"] for one in spec["templates"]]
+
+
+def test_a_workflow_that_is_all_reference_is_submitted_whole(tmp_path: pathlib.Path) -> None:
+    spec = submitted(REFERRING, tmp_path, steps="240")["spec"]
+    assert "workflowTemplateRef" not in spec
+    assert spec["entrypoint"] == "train"
+    values = {one["name"]: one["value"] for one in spec["arguments"]["parameters"]}
+    assert values == {"steps": "240", "rate": "2"}
+    assert spec["templates"][0]["container"]["env"][:2] == RENDERED
+
+
+def test_a_reference_to_what_the_file_does_not_hold_is_refused(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(ScenarioError, match='no WorkflowTemplate in this file is called "tools"'):
+        submitted(REFERRING.partition("---")[0], tmp_path)

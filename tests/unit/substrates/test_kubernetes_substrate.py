@@ -10,11 +10,20 @@ from typing import Any
 import pytest
 
 from chaosml import clock
-from chaosml.errors import HarnessError, SubstrateError
-from chaosml.event import Emission, NodeChanged, PodDeletion, PodExited
+from chaosml.errors import FaultRefused, HarnessError, SubstrateError
+from chaosml.event import (
+    Emission,
+    NodeChanged,
+    PodDeletion,
+    PodExited,
+    PodPaused,
+    PodResumed,
+    PodSignalled,
+)
 from chaosml.history import CloseSource, Entry, LoseSource
-from chaosml.substrates.kubernetes.api import ApiError
+from chaosml.substrates.kubernetes.api import ApiError, Ran
 from chaosml.substrates.kubernetes.kind import KindSubstrate
+from chaosml.substrates.kubernetes.nodes import trim as trim_node
 from chaosml.substrates.kubernetes.pods import trim
 from chaosml.substrates.kubernetes.substrate import KubernetesSubstrate
 from chaosml.substrates.kubernetes.watches import Change, Kind
@@ -27,11 +36,13 @@ from chaosml.substrates.protocol import (
     Submission,
 )
 from tests.unit.substrates.kubernetes_fakes import FakeApi, listed
-from tests.unit.substrates.kubernetes_objects import machine, pod, running, stamp, workflow
+from tests.unit.substrates.kubernetes_objects import held, machine, pod, running, stamp, workflow
 
 NAMESPACE = "/api/v1/namespaces/chaosml"
 WORKFLOWS = "/apis/argoproj.io/v1alpha1/namespaces/chaosml/workflows"
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+LEASES = "/apis/coordination.k8s.io/v1/leases"
+LEASE = "/apis/coordination.k8s.io/v1/namespaces/chaosml/leases/chaosml"
 POD = f"{NAMESPACE}/pods/spot-t1-train-1234"
 DOCUMENT = """
 apiVersion: argoproj.io/v1alpha1
@@ -54,12 +65,17 @@ class Cluster(FakeApi):
             "/apis/argoproj.io/v1alpha1": {},
             NAMESPACE: {"metadata": {"labels": {"chaosml.dev/enabled": "true"}}},
             "/api/v1/nodes": listed(5, machine("one"), machine("two")),
+            "/api/v1/nodes/one": machine("one", **{"chaosml.dev/enabled": "true"}),
+            "/api/v1/pods": listed(5),
             f"{NAMESPACE}/pods": listed(5),
             WORKFLOWS: listed(5),
+            LEASES: listed(5),
         }
 
     def create(self, path: str, body: Any) -> dict[str, Any]:
         created = super().create(path, body)
+        if path == LEASE.rpartition("/")[0]:
+            self.objects[LEASE] = {**body, "metadata": {**body["metadata"], "resourceVersion": "1"}}
         return {"status": {"allowed": self.allowed}} if path == REVIEWS else created
 
     def calls(self, *methods: str) -> list[tuple[str, str]]:
@@ -235,9 +251,70 @@ def test_an_eviction_that_a_budget_refuses_is_reported_as_that(bench: Bench) -> 
     bench.submit()
     refused = ApiError(429, "TooManyRequests", "Cannot evict: violates budget keep-one")
     bench.api.refusals["POST", f"{POD}/eviction"] = refused
-    with pytest.raises(SubstrateError, match=r"PodDisruptionBudget.*keep-one"):
+    with pytest.raises(FaultRefused, match=r"PodDisruptionBudget.*keep-one.*pod\.delete") as why:
         bench.substrate.evict_pod("u0", by="i1", view="gone")
-    assert bench.substrate.pods()
+    assert why.value.why == "refused-by-pdb"
+
+
+def test_a_signal_is_said_at_the_time_at_which_it_was_asked_for(bench: Bench) -> None:
+    bench.submit()
+    before = clock.monotonic_ns()
+    (said,) = bench.substrate.signal_container("u0", by="i1", signal="SIGTERM")
+    assert isinstance(said, Emission)
+    assert said.data == PodSignalled(uid="u0", signal="SIGTERM", by="i1")
+    assert before <= said.earliest_ns == said.latest_ns <= clock.monotonic_ns()
+
+
+def test_a_hang_and_its_end_are_said_once_the_container_has_answered(bench: Bench) -> None:
+    bench.submit()
+    bench.api.answers = [Ran(0, "sent\nstopped 2\n"), Ran(0, "")]
+    assert facts(bench.substrate.pause_container("u0", by="i1")) == [
+        PodPaused(uid="u0", by="i1", processes=2)
+    ]
+    assert facts(bench.substrate.resume_container("u0", by="i1")) == [PodResumed(uid="u0", by="i1")]
+
+
+def test_a_pod_that_does_not_exist_gets_no_signal(bench: Bench) -> None:
+    bench.submit()
+    assert bench.substrate.signal_container("u9", by="i1", signal="SIGTERM") == ()
+    assert bench.substrate.pause_container("u9", by="i1") == ()
+    assert bench.api.calls("RUN") == []
+
+
+def test_a_node_that_is_not_set_free_is_not_closed(bench: Bench) -> None:
+    bench.api.objects["/api/v1/nodes/one"] = machine("one")
+    bench.submit()
+    with pytest.raises(FaultRefused, match="not set free"):
+        bench.substrate.cordon_node("one", by="i1")
+    with pytest.raises(FaultRefused, match="not set free"):
+        bench.substrate.expect_drain("one", by="i1")
+    assert bench.api.calls("PATCH") == []
+
+
+def test_what_others_do_to_an_expected_node_is_told_and_undone(bench: Bench) -> None:
+    bench.submit()
+    bench.substrate.expect_drain("one", by="i1")
+    # Whoever dies now leaves a mark by which the node is opened again.
+    assert bench.api.asked[-1][2]["metadata"]["annotations"]["chaosml.dev/cordoned-by"]
+    assert "unschedulable" not in bench.api.asked[-1][2]["spec"]
+    closed = machine("one", closed=True)
+    closed["metadata"]["managedFields"] = [
+        {"manager": "kubelet", "fieldsV1": {"f:status": {}}},
+        {"manager": "nth", "fieldsV1": {"f:spec": {"f:unschedulable": {}}}},
+    ]
+    bench.see("nodes", trim_node(closed))
+    dying = pod(node="one", state=running(1), deleted=(100, 20))
+    dying["status"]["conditions"] = [
+        {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}
+    ]
+    bench.see("pods", dying)
+    said = facts(bench.substrate.handle(None))
+    assert NodeChanged(node="one", state="cordoned", by="nth") in said
+    assert PodDeletion(uid="u0", how="evict", grace_s=20.0, by="i1") in said
+    assert facts(bench.substrate.end_drain("one", by="i1")) == [
+        NodeChanged(node="one", state="ready", by="i1")
+    ]
+    assert bench.api.asked[-1][2]["spec"] == {"unschedulable": None}
 
 
 def test_a_cordon_is_marked_as_ours_and_healed_at_the_end(bench: Bench) -> None:
@@ -247,7 +324,7 @@ def test_a_cordon_is_marked_as_ours_and_healed_at_the_end(bench: Bench) -> None:
     method, path, body = bench.api.asked[-1]
     assert (method, path) == ("PATCH", "/api/v1/nodes/one")
     assert body["spec"] == {"unschedulable": True}
-    assert body["metadata"]["annotations"] == {"chaosml.dev/cordoned-by": "r1"}
+    assert body["metadata"]["annotations"] == {"chaosml.dev/cordoned-by": "chaosml/r1"}
     bench.see("pods", pod(node="one"), Kind.DELETED)
     bench.see("workflows", workflow(phase="Succeeded", finishedAt=stamp(1)))
     bench.substrate.handle(None)
@@ -337,6 +414,22 @@ def test_a_killed_node_returns_once_the_pods_that_died_with_it_are_forgotten(
     assert facts(substrate.handle(None))[-1:] == [NodeChanged(node="one", state="ready", by="i1")]
 
 
+def test_a_node_whose_object_is_left_returns_at_once_and_is_opened(
+    kind: Bench, machines: Machines
+) -> None:
+    kind.submit()
+    substrate = kind.substrate
+    assert isinstance(substrate, KindSubstrate)
+    substrate.stop_node("one", by="i1", view="seen", keep_object=True)
+    assert ("DELETE", "/api/v1/nodes/one") not in kind.api.calls("DELETE")
+    substrate.return_node("two", by="i1")
+    assert machines.done == [("kill", "one")]
+    substrate.return_node("one", by="i1")
+    assert machines.done == [("kill", "one"), ("start", "one")]
+    kind.see("nodes", machine("one"))
+    assert facts(substrate.handle(None))[-1:] == [NodeChanged(node="one", state="ready", by="i1")]
+
+
 def test_capacity_that_never_left_needs_no_return(kind: Bench, machines: Machines) -> None:
     kind.submit()
     assert isinstance(kind.substrate, KindSubstrate)
@@ -348,6 +441,42 @@ def test_workers_that_a_dead_run_left_stopped_are_started(kind: Bench, machines:
     machines.stopped.append("two")
     kind.substrate.prepare()
     assert machines.done == [("start", "two")]
+
+
+def test_what_a_living_run_of_another_namespace_keeps_stopped_or_closed_stays_so(
+    kind: Bench, machines: Machines
+) -> None:
+    other = held("other", 10, namespace="theirs", stopped="two")
+    kind.api.objects[LEASES] = listed(5, other)
+    kind.api.objects[LEASE.replace("namespaces/chaosml", "namespaces/theirs")] = other
+    closed = machine("one", closed=True)
+    closed["metadata"]["annotations"] = {"chaosml.dev/cordoned-by": "theirs/other"}
+    kind.api.objects["/api/v1/nodes"] = listed(5, closed, machine("two"))
+    machines.stopped.append("two")
+    kind.substrate.prepare()
+    assert machines.done == []
+    assert kind.api.calls("PATCH") == []
+
+
+def test_a_node_is_written_down_as_stopped_before_it_is_and_until_it_runs_again(
+    kind: Bench, machines: Machines
+) -> None:
+    kind.submit()
+    noted = []
+    kill = machines.kill
+
+    def kill_noting(node: str) -> None:
+        noted.append(kind.api.asked[-1][2]["metadata"]["annotations"]["chaosml.dev/stopped-nodes"])
+        kill(node)
+
+    machines.kill = kill_noting  # type: ignore[method-assign]
+    kind.substrate.stop_node("one", by="i1", view="restarted")
+    assert noted == ["one"]
+    kind.see("pods", pod(node="one"), Kind.DELETED)
+    kind.substrate.handle(None)
+    kind.substrate.add_node(by="i1")
+    leases = [body for how, path, body in kind.api.asked if (how, path) == ("PUT", LEASE)]
+    assert "chaosml.dev/stopped-nodes" not in leases[-1]["metadata"]["annotations"]
 
 
 def test_a_workflow_that_has_not_ended_is_stopped_without_leaving_argo_to_replace_its_pods(

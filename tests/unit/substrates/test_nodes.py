@@ -13,11 +13,22 @@ def test_pods_go_round_robin_over_the_nodes_that_take_them():
     assert {nodes.place({}) for _ in range(3)} == {"node-1", "node-2", "node-3"}
 
 
-def test_the_name_of_a_dead_node_never_returns():
+def test_fresh_capacity_has_a_fresh_name():
     nodes = Nodes(2)
     nodes.remove("node-2")
     assert nodes.add() == "node-3"
     assert nodes.names == ("node-1", "node-3")
+
+
+def test_a_machine_that_was_stopped_comes_back_under_its_name_and_takes_pods():
+    nodes = Nodes(2)
+    nodes.cordon("node-2")
+    nodes.remove("node-2")
+    assert nodes.put_back("node-2")
+    assert not nodes.put_back("node-2")
+    assert not nodes.put_back("node-9")
+    assert set(nodes.names) == {"node-1", "node-2"}
+    assert not nodes.is_cordoned("node-2")
 
 
 @pytest.mark.parametrize(
