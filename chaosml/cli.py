@@ -7,6 +7,7 @@ by the verb that needs it, so that `--help` answers at once.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import enum
 import json
 import os
@@ -19,7 +20,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chaosml.cluster import commands
+from chaosml import verbs
+from chaosml.cluster import commands as cluster_verbs
 from chaosml.errors import ChaosmlError, HarnessError, ScenarioError, UsageError
 
 if TYPE_CHECKING:
@@ -164,6 +166,11 @@ def _run(
     on: _On = "embedded",
     context: _Context = None,
     namespace: _Namespace = None,
+    image: cluster_verbs.Image = None,
+    toxiproxy_image: cluster_verbs.ToxiproxyImage = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show every call to the cluster and make none.")
+    ] = False,
     quiet: _Quiet = False,
     verbose: _Verbose = False,
 ) -> None:
@@ -172,6 +179,11 @@ def _run(
         from chaosml.reports.live import progress_on
 
         options = _options(pipeline, trials, seed, set_, deadline, reports, on, context, namespace)
+        options = dataclasses.replace(options, image=image, toxiproxy_image=toxiproxy_image)
+        if dry_run:
+            return verbs.show_rehearsal(
+                path, options, as_json=output is _Form.JSON, terminal=_TERMINAL
+            )
         progress = progress_on(sys.stderr, quiet=quiet, verbose=verbose)
         try:
             result = runner.run(path, options, progress)
@@ -189,9 +201,16 @@ def _plan(
     trials: _Trials = None,
     seed: _Seed = None,
     set_: _Set = None,
+    on: _On = "embedded",
+    difference: Annotated[
+        bool, typer.Option("--diff", help="What is submitted, beside the document.")
+    ] = False,
     output: _Output = _Form.TEXT,
 ) -> None:
-    """Show what a run would do, without doing it: controls, trials, places, views."""
+    """Show what a run would do, without doing it: controls, trials, places, views.
+
+    With --diff and --on kind or cluster: what becomes of the Workflow document.
+    """
 
     def show() -> int:
         import msgspec
@@ -200,7 +219,15 @@ def _plan(
         from chaosml.reports import plan_text
         from chaosml.reports.layout import screen
 
-        options = _options(pipeline, trials, seed, set_, None, _DEFAULT_REPORTS, "embedded")
+        options = _options(pipeline, trials, seed, set_, None, _DEFAULT_REPORTS, on)
+        if difference:
+            return verbs.show_differences(
+                scenario,
+                options,
+                as_json=output is _Form.JSON,
+                colour=screen(sys.stdout).color_system is not None,
+                terminal=_TERMINAL,
+            )
         loaded, planned = runner.plan(scenario, options)
         if output is _Form.JSON:
             _emit(msgspec.json.format(msgspec.json.encode(planned)).decode() + "\n")
@@ -264,20 +291,6 @@ def _judge(
         return _conclude(runner.rejudge(run), output, unknown)
 
     _leave(_attempt(judge))
-
-
-@_app.command("recover")
-def _recover(reports: _Reports = _DEFAULT_REPORTS) -> None:
-    """End what runs that died have left: processes, temporary folders. Living runs stay."""
-
-    def recover() -> int:
-        from chaosml import runner
-
-        healed = runner.recover(reports, _say)
-        _emit(f"{healed} left-overs removed\n" if healed else "nothing was left over\n")
-        return 0
-
-    _leave(_attempt(recover))
 
 
 @_app.command(
@@ -431,4 +444,6 @@ def _say(message: str) -> None:
         sys.stderr.flush()
 
 
-commands.mount(_app, commands.Terminal(_attempt, _emit, _say))
+_TERMINAL = cluster_verbs.Terminal(_attempt, _emit, _say)
+cluster_verbs.mount(_app, _TERMINAL)
+verbs.mount(_app, _TERMINAL)

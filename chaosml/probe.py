@@ -91,6 +91,18 @@ class _Control:
         if "release" in message:
             self.released.add(message["release"])
 
+    def tell_time(self) -> "bool":
+        """Say what this clock shows, which bounds it; return False where the channel broke."""
+        import json
+
+        clock = {"mono_ns": time.monotonic_ns(), "boot": _read_boot_id()}
+        try:
+            self.connection.settimeout(_CONNECT_S)
+            self.connection.sendall(json.dumps(clock).encode() + b"\n")
+        except OSError:
+            return False
+        return True
+
     def wait(self, rule: "dict[str, Any]", event: "dict[str, Any]") -> "bool":
         """Wait at an armed place until released; return False where the channel broke."""
         import json
@@ -140,7 +152,7 @@ def _connect(pid: "int", rank: "int") -> "_Control | None":
         return None
     control = _Control(connection)
     # The answer to the greeting says what is armed: without it an armed place could be passed.
-    return control if control.take(_CONNECT_S) else None
+    return control if control.take(_CONNECT_S) and control.tell_time() else None
 
 
 def _process() -> "_Process":

@@ -55,7 +55,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """One conclusion of one checker about one execution, or about the whole run."""
 
     checker: str
-    """`outcome`, `resume`, `corruption`, `recovery`, `waste`, `lineage`, `effect`."""
+    """`outcome`, `resume`, `corruption`, `recovery`, `throughput`, `waste`, `lineage`, `effect`."""
     expectation: str
     """The key under `expect:` that it decides, such as `lost-steps`; `effect` is implied."""
     execution: str | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -26,6 +27,13 @@ __all__ = ["Course", "describe_end", "describe_event", "describe_strike"]
 
 _EVENT_WIDTH_MAX = 240
 _MINUTE_S = 60
+_END_MEASURES: Mapping[str, tuple[str, Callable[[float], str]]] = {
+    "mttr_s": ("MTTR", duration),
+    "lost_steps": ("lost steps", steps),
+    "stall_s": ("longest stall", duration),
+    "throughput_recovery_s": ("rate back after", duration),
+    "waste": ("waste", share),
+}
 _ENDED = frozenset({"Succeeded", "Failed", "Error", "Skipped", "Omitted"})
 
 
@@ -133,10 +141,9 @@ def describe_end(execution: str, summary: ExecutionSummary | None) -> str:
         f"struck at {receipt.actual_place}" if receipt.why_invalid is None else receipt.why_invalid
         for receipt in summary.receipts
     ]
-    for name, write in {"mttr_s": duration, "lost_steps": steps, "waste": share}.items():
+    for name, (label, write) in _END_MEASURES.items():
         value = summary.measures.get(name)
         if isinstance(value, int | float) and not isinstance(value, bool):
-            label = {"mttr_s": "MTTR", "lost_steps": "lost steps", "waste": "waste"}[name]
             words.append(f"{label} {write(value)}")
     verdict = "" if summary.valid else "INVALID, "
     return printable(f"{execution}: {verdict}{', '.join(words)}")

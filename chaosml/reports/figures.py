@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from chaosml.reports.wording import count, duration, printable, share, steps
+from chaosml.reports.wording import count, duration, printable, ratio, share, steps
 from chaosml.verdict import (
     EventRef,
     ExecutionSummary,
@@ -53,6 +53,8 @@ _WORST: Mapping[str, Callable[[float], str]] = {
     "mttr_s": duration,
     "lost_steps": steps,
     "waste": share,
+    "throughput_recovery_s": duration,
+    "requests_per_upload": ratio,
 }
 """Measures of verdicts whose largest says how near to its limit an expectation came."""
 

@@ -12,7 +12,17 @@ import unicodedata
 
 from chaosml.verdict import EventRef
 
-__all__ = ["count", "duration", "folder", "place", "printable", "printable_lines", "share", "steps"]
+__all__ = [
+    "count",
+    "duration",
+    "folder",
+    "place",
+    "printable",
+    "printable_lines",
+    "ratio",
+    "share",
+    "steps",
+]
 
 _MINUTE_S = 60
 _HOUR_S = 3600
@@ -55,6 +65,11 @@ def duration(seconds: float) -> str:
         return f"{minutes} min {rest:02d} s" if rest else f"{minutes} min"
     hours, rest = divmod(whole // _MINUTE_S, _MINUTE_S)
     return f"{hours} h {rest:02d} min" if rest else f"{hours} h"
+
+
+def ratio(value: float) -> str:
+    """Return how often something happens for each time that it is of use."""
+    return f"{value:.2f} times" if math.isfinite(value) else "unknown"
 
 
 def share(value: float) -> str:

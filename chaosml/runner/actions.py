@@ -6,12 +6,13 @@ of an earlier one takes that one's off.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
 from chaosml import clock
-from chaosml.errors import HarnessError
+from chaosml.errors import FaultRefused, HarnessError
 from chaosml.event import (
     Fact,
     HealDone,
@@ -22,13 +23,34 @@ from chaosml.event import (
 )
 from chaosml.faults import script as steps
 from chaosml.history import Entry
+from chaosml.runner.ways import Ways
 from chaosml.services.messages import Answer, Notify, Order, Withdraw
-from chaosml.substrates.protocol import DeletesPods, DrainsNodes, EvictsPods, PodView, StopsNodes
+from chaosml.substrates.protocol import (
+    DeletesPods,
+    DrainsNodes,
+    EvictsPods,
+    KillsContainers,
+    PausesContainers,
+    PodView,
+    ReturnsNodes,
+    StopsNodes,
+    WatchesDrains,
+)
 
 __all__ = ["Performer", "Pods", "World", "find_pod"]
 
 
-class Pods(DeletesPods, EvictsPods, DrainsNodes, StopsNodes, Protocol):
+class Pods(
+    DeletesPods,
+    EvictsPods,
+    KillsContainers,
+    PausesContainers,
+    DrainsNodes,
+    StopsNodes,
+    ReturnsNodes,
+    WatchesDrains,
+    Protocol,
+):
     """The capabilities that actions use; which of them a fault needs is checked before a run."""
 
     def pods(self) -> Sequence[PodView]:
@@ -41,6 +63,10 @@ class World(Protocol):
     @property
     def substrate(self) -> Any:
         """The substrate."""
+
+    @property
+    def ways(self) -> Ways:
+        """The proxied ways to services."""
 
     def call(self, order: Order) -> Answer:
         """Ask the services."""
@@ -70,9 +96,15 @@ class Performer:
         """Journal an action, carry it out, remember how to undo it.
 
         Args:
-            action: Anything but a release, which changes nothing.
+            action: Anything but what changes nothing, such as a release.
             step: Where the target stands, as far as its hold says.
+
+        Raises:
+            FaultRefused: the environment forbids it; there is nothing to undo.
         """
+        if isinstance(action, steps.Measure):
+            self._measure(action)
+            return
         verb, target = _verb(action), _target(action)
         self._say(
             InjectionIntended(
@@ -83,8 +115,13 @@ class Performer:
                 owner_pid=os.getpid(),
             )
         )
+        before = list(self._undo)
         self._note_undoing(action, verb)
-        self._do(action)
+        try:
+            self._do(action)
+        except FaultRefused:
+            self._undo = before
+            raise
         self._say(
             InjectionApplied(injection=self._injection, action=verb, target=target, step=step)
         )
@@ -103,6 +140,13 @@ class Performer:
                 problems.append(error)
         return problems
 
+    def _measure(self, action: steps.Measure) -> None:
+        """Order canaries, which change nothing; whoever measured before measures after, too."""
+        self._undo = [entry for entry in self._undo if not isinstance(entry[1], steps.Measure)]
+        if action.when != "after":
+            self._undo.insert(0, (_verb(action), dataclasses.replace(action, when="after")))
+        self._do(action)
+
     def _say(self, fact: Fact) -> None:
         self._world.say(f"injection/{self._injection}", fact)
 
@@ -118,7 +162,12 @@ class Performer:
 
     def _prior(self, action: steps.Action) -> dict[str, Scalar]:
         match action:
-            case steps.Delete(uid=uid) | steps.Evict(uid=uid):
+            case (
+                steps.Delete(uid=uid)
+                | steps.Evict(uid=uid)
+                | steps.SignalContainer(uid=uid)
+                | steps.PauseContainer(uid)
+            ):
                 pod = find_pod(self._world, uid)
                 return {} if pod is None else {"running": pod.running, "node": pod.node}
             case _:
@@ -136,14 +185,33 @@ class Performer:
                 entries = substrate.cordon_node(node, by=by)
             case steps.Uncordon(node):
                 entries = substrate.uncordon_node(node, by=by)
-            case steps.StopNode(node, view):
-                entries = substrate.stop_node(node, by=by, view=view)
+            case steps.StopNode(node, view, keep_object):
+                entries = substrate.stop_node(node, by=by, view=view, keep_object=keep_object)
+            case steps.ReturnNode(node):
+                entries = substrate.return_node(node, by=by)
             case steps.AddNode():
                 entries = substrate.add_node(by=by)
             case _:
-                entries = ()
+                entries = self._do_more(action)
                 self._tell_services(action)
         self._world.record(entries)
+
+    def _do_more(self, action: steps.Action) -> Sequence[Entry]:
+        by = self._injection
+        substrate = cast("Pods", self._world.substrate)
+        match action:
+            case steps.SignalContainer(uid, signal):
+                return substrate.signal_container(uid, by=by, signal=signal)
+            case steps.PauseContainer(uid):
+                return substrate.pause_container(uid, by=by)
+            case steps.ResumeContainer(uid):
+                return substrate.resume_container(uid, by=by)
+            case steps.ExpectDrain(node):
+                return substrate.expect_drain(node, by=by)
+            case steps.EndDrain(node):
+                return substrate.end_drain(node, by=by)
+            case _:
+                return ()
 
     def _tell_services(self, action: steps.Action) -> None:
         match action:
@@ -154,17 +222,32 @@ class Performer:
                 )
             case steps.Withdraw(node):
                 self._world.call(Withdraw(node=node))
+            case steps.AddToxic():
+                self._world.say(*self._world.ways.add(self._injection, action))
+            case steps.RemoveToxic():
+                self._world.say(*self._world.ways.remove(self._injection, action))
+            case steps.Measure():
+                self._world.call(self._world.ways.canary(self._injection, action))
 
 
 _UNDO: dict[type, Callable[[Any], steps.Action]] = {
     steps.Notify: lambda action: steps.Withdraw(action.node),
     steps.Cordon: lambda action: steps.Uncordon(action.node),
-    steps.StopNode: lambda action: steps.AddNode(),
+    steps.StopNode: lambda action: (
+        steps.ReturnNode(action.node) if action.returns else steps.AddNode()
+    ),
+    steps.PauseContainer: lambda action: steps.ResumeContainer(action.uid),
+    steps.ExpectDrain: lambda action: steps.EndDrain(action.node),
+    steps.AddToxic: lambda action: steps.RemoveToxic(action.service, action.task, action.name),
 }
 _UNDOES: dict[type, tuple[str, ...]] = {
     steps.Withdraw: ("notify",),
     steps.Uncordon: ("cordon",),
+    steps.RemoveToxic: ("add-toxic",),
     steps.AddNode: ("stop-node",),
+    steps.ReturnNode: ("stop-node",),
+    steps.ResumeContainer: ("pause-container",),
+    steps.EndDrain: ("expect-drain",),
     # A stopped node can be neither drained nor opened again.
     steps.StopNode: ("cordon",),
 }
@@ -174,26 +257,50 @@ def _verb(action: steps.Action) -> str:
     return {
         steps.Delete: "delete-pod",
         steps.Evict: "evict-pod",
+        steps.SignalContainer: "signal-container",
+        steps.PauseContainer: "pause-container",
+        steps.ResumeContainer: "resume-container",
         steps.Cordon: "cordon",
         steps.Uncordon: "uncordon",
+        steps.ExpectDrain: "expect-drain",
+        steps.EndDrain: "end-drain",
         steps.StopNode: "stop-node",
+        steps.ReturnNode: "return-node",
         steps.AddNode: "add-node",
         steps.Notify: "notify",
         steps.Withdraw: "withdraw",
+        steps.AddToxic: "add-toxic",
+        steps.RemoveToxic: "remove-toxic",
+        steps.Measure: "measure",
     }[type(action)]
 
 
 def _target(action: steps.Action) -> str:
     match action:
-        case steps.Delete(uid=uid) | steps.Evict(uid=uid):
+        case (
+            steps.Delete(uid=uid)
+            | steps.Evict(uid=uid)
+            | steps.SignalContainer(uid=uid)
+            | steps.PauseContainer(uid)
+            | steps.ResumeContainer(uid)
+        ):
             return f"pod/{uid}"
         case (
             steps.Cordon(node)
             | steps.Uncordon(node)
+            | steps.ExpectDrain(node)
+            | steps.EndDrain(node)
             | steps.StopNode(node=node)
+            | steps.ReturnNode(node)
             | steps.Notify(node=node)
             | steps.Withdraw(node)
         ):
             return f"node/{node}"
+        case (
+            steps.AddToxic(service=service, task=task)
+            | steps.RemoveToxic(service=service, task=task)
+            | steps.Measure(service=service, task=task)
+        ):
+            return f"proxy/{service}.{task}"
         case _:
             return "cluster"

@@ -16,10 +16,11 @@ import msgspec
 
 from chaosml import history
 from chaosml.checkers import judge
-from chaosml.errors import HistoryError
+from chaosml.errors import HistoryError, ShadowError
 from chaosml.faults.catalogue import option_models
 from chaosml.plan.model import Plan
 from chaosml.reports import files
+from chaosml.runner import shadows
 from chaosml.runner.options import RunOptions, RunResult
 from chaosml.scenario import load as scenario_load
 from chaosml.scenario.load import LoadedScenario
@@ -28,7 +29,14 @@ from chaosml.timeline.collect import build
 from chaosml.timeline.model import Timeline
 from chaosml.verdict import ExecutionSummary
 
-__all__ = ["conclude", "needs_more_controls", "rejudge", "save_inputs", "summarize"]
+__all__ = [
+    "conclude",
+    "needs_more_controls",
+    "refuse_unreachable",
+    "rejudge",
+    "save_inputs",
+    "summarize",
+]
 
 _Document = TypeVar("_Document", bound=msgspec.Struct)
 _LIBRARIES = ("numpy", "boto3", "moto", "aiohttp", "pydantic", "msgspec")
@@ -78,14 +86,17 @@ def _replay(loaded: LoadedScenario, options: RunOptions) -> str:
     words = ["chaosml", "run", str(loaded.path), "--seed", str(loaded.scenario.seed)]
     if options.on != "embedded":
         words += ["--on", options.on]
-    if options.context is not None:
-        words += ["--context", options.context]
-    if options.namespace is not None:
-        words += ["--namespace", options.namespace]
-    if options.pipeline is not None:
-        words += ["--pipeline", str(options.pipeline)]
-    if options.trials is not None:
-        words += ["--trials", str(options.trials)]
+    chosen = {
+        "--context": options.context,
+        "--namespace": options.namespace,
+        "--image": options.image,
+        "--toxiproxy-image": options.toxiproxy_image,
+        "--pipeline": options.pipeline,
+        "--trials": options.trials,
+    }
+    for name, choice in chosen.items():
+        if choice is not None:
+            words += [name, str(choice)]
     for path, value in sorted(options.set_values.items()):
         words += ["--set", f"{path}={value}"]
     return shlex.join(words)
@@ -101,8 +112,11 @@ def rejudge(path: pathlib.Path) -> RunResult:
 
     Raises:
         HistoryError: it is no run directory, or what it holds cannot be read.
+        ShadowError: an execution showed what our reducer cannot reach; the reports are written.
     """
-    return conclude(RunDirectory.open(path), interrupted=None)
+    result = conclude(RunDirectory.open(path), interrupted=None)
+    refuse_unreachable(result)
+    return result
 
 
 def conclude(directory: RunDirectory, *, interrupted: bool | None) -> RunResult:
@@ -130,7 +144,19 @@ def conclude(directory: RunDirectory, *, interrupted: bool | None) -> RunResult:
         interrupted=interrupted,
     )
     files.write_all(directory, judgement)
-    return RunResult(judgement, directory.path)
+    unreachable = shadows.judge_run(directory, invocation.versions)
+    return RunResult(judgement, directory.path, unreachable)
+
+
+def refuse_unreachable(result: RunResult) -> None:
+    """Refuse a result that rests on a reducer which is not Argo; an interrupted run stays that.
+
+    Raises:
+        ShadowError: an execution showed what our reducer cannot reach.
+    """
+    if result.unreachable is not None and not result.judgement.interrupted:
+        reports = f"the reports are in {result.directory}"
+        raise ShadowError(f"{result.unreachable}\n{reports}")
 
 
 def summarize(

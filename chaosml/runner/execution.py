@@ -36,6 +36,7 @@ from chaosml.plan.model import PlannedInjection
 from chaosml.reports.progress import Progress
 from chaosml.runner.injections import Injections
 from chaosml.runner.interruption import Interruption
+from chaosml.runner.ways import Ways
 from chaosml.services.client import Services
 from chaosml.services.messages import AddPod, Answer, Begin, End, Order
 from chaosml.services.sources import SOURCES
@@ -106,8 +107,10 @@ class Execution:
         inbox: queue.SimpleQueue[tuple[object, Any]],
         interruption: Interruption,
         progress: Progress,
+        ways: Ways | None = None,
     ) -> None:
         self._setup = setup
+        self._ways = ways or Ways()
         self._substrate = substrate
         self._services = services
         self._inbox = inbox
@@ -120,6 +123,11 @@ class Execution:
         self._now = "the first pod"
         self._told_ns = 0
         self._history = HistoryWriter(setup.history, clock.boot_id())
+
+    @property
+    def ways(self) -> Ways:
+        """The proxied ways to services."""
+        return self._ways
 
     @property
     def substrate(self) -> Substrate:

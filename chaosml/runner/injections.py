@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from chaosml import clock
+from chaosml.errors import FaultRefused
 from chaosml.event import (
     Event,
     HoldEnded,
@@ -26,6 +27,7 @@ from chaosml.event import (
 )
 from chaosml.faults import script as steps
 from chaosml.faults.catalogue import FaultKind
+from chaosml.faults.degradation import Degradation
 from chaosml.plan.model import PlannedInjection
 from chaosml.runner.actions import Performer, Pods, World, find_pod
 from chaosml.runner.places import rule_of
@@ -45,6 +47,9 @@ class _Waiting:
     script: steps.Script
     until: steps.Until | None = None
     due_ns: int = 0
+    acting: bool = False
+    heard: list[Event] = field(default_factory=list)
+    """What was said while the script itself was acting: it may be what it waits for next."""
 
 
 @dataclass(slots=True)
@@ -68,9 +73,14 @@ class _Injection:
 class _Scene:
     """The moment of a strike, as a script may ask about it."""
 
-    def __init__(self, target: PodView, substrate: Pods) -> None:
+    def __init__(self, injection: str, target: PodView, substrate: Pods) -> None:
+        self._injection = injection
         self._target = target
         self._substrate = substrate
+
+    @property
+    def injection(self) -> str:
+        return self._injection
 
     @property
     def target(self) -> PodView:
@@ -78,6 +88,10 @@ class _Scene:
 
     def pods_on(self, node: str) -> Sequence[PodView]:
         return [pod for pod in self._substrate.pods() if pod.node == node]
+
+
+def _service(kind: FaultKind, options: Any) -> str | None:
+    return kind.service(options) if isinstance(kind, Degradation) else None
 
 
 class Injections:
@@ -113,6 +127,7 @@ class Injections:
                     lethal=injection.kind.lethal(injection.options),
                     step=plan.place.step,
                     options=dict(plan.options),
+                    service=_service(injection.kind, injection.options),
                 ),
             )
             if plan.place.exact:
@@ -252,7 +267,8 @@ class Injections:
 
     def _strike(self, injection: _Injection, target: PodView) -> None:
         injection.struck, injection.target = True, target
-        scene = _Scene(target, cast("Pods", self._world.substrate))
+        name = injection.planned.injection
+        scene = _Scene(name, target, cast("Pods", self._world.substrate))
         script = injection.kind.script(injection.options, injection.planned.view, scene)
         self._start(injection, script)
 
@@ -263,31 +279,67 @@ class Injections:
 
     def _resume(self, injection: _Injection, waiting: _Waiting, answer: bool | None) -> None:
         """Run a script on until it waits or ends."""
+        waiting.acting = True
         try:
-            while True:
-                step = waiting.script.send(answer)
-                answer = True
-                match step:
-                    case steps.Pause(seconds):
-                        waiting.until = None
-                        waiting.due_ns = clock.monotonic_ns() + int(seconds * 1e9)
-                        return
-                    case steps.Until(limit_s=limit_s):
-                        waiting.until = step
-                        waiting.due_ns = clock.monotonic_ns() + int(limit_s * 1e9)
-                        return
-                    case steps.Also(script):
-                        self._start(injection, script)
-                    case steps.Release():
-                        self._release(injection)
-                    case action:
-                        injection.performer.perform(action, step=injection.step)
+            self._run_on(injection, waiting, answer)
         except StopIteration:
             injection.scripts.remove(waiting)
+        except FaultRefused as error:
+            injection.scripts.remove(waiting)
+            self._invalidate(injection, error.why, str(error))
+            self._release(injection)
+        finally:
+            waiting.acting = False
+            waiting.heard.clear()
+
+    def _run_on(self, injection: _Injection, waiting: _Waiting, answer: bool | None) -> None:
+        """Carry out steps until one takes time.
+
+        Raises:
+            StopIteration: the script has ended.
+            FaultRefused: it did not take no for an answer.
+        """
+        refusal: FaultRefused | None = None
+        while True:
+            step = self._advance(waiting, answer, refusal)
+            answer, refusal = True, None
+            match step:
+                case steps.Pause(seconds):
+                    waiting.until = None
+                    waiting.due_ns = clock.monotonic_ns() + int(seconds * 1e9)
+                    return
+                case steps.Until(limit_s=limit_s):
+                    if any(step.matches(event) for event in waiting.heard):
+                        continue
+                    waiting.until = step
+                    waiting.due_ns = clock.monotonic_ns() + int(limit_s * 1e9)
+                    return
+                case steps.Also(script):
+                    self._start(injection, script)
+                case steps.Release():
+                    self._release(injection)
+                case steps.Invalidate(why, detail):
+                    self._invalidate(injection, why, detail)
+                case action:
+                    try:
+                        injection.performer.perform(action, step=injection.step)
+                    except FaultRefused as error:
+                        refusal = error
+
+    @staticmethod
+    def _advance(
+        waiting: _Waiting, answer: bool | None, refusal: FaultRefused | None
+    ) -> steps.Step:
+        """Let a script go on to its next step."""
+        if refusal is not None:
+            return waiting.script.throw(refusal)
+        return waiting.script.send(answer)
 
     def _offer(self, event: Event) -> None:
         for injection in self._all:
             for waiting in list(injection.scripts):
+                if waiting.acting:
+                    waiting.heard.append(event)
                 if waiting.until is not None and waiting.until.matches(event):
                     waiting.until = None
                     self._resume(injection, waiting, True)

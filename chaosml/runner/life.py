@@ -19,28 +19,40 @@ from typing import Any
 
 from chaosml import clock
 from chaosml.errors import HarnessError, Interrupted, UsageError
-from chaosml.faults.catalogue import CATALOGUE, missing_capabilities, option_models
+from chaosml.faults.catalogue import (
+    CATALOGUE,
+    missing_capabilities,
+    needed_capabilities,
+    option_models,
+)
 from chaosml.plan.build import build
 from chaosml.plan.model import Option, Plan
 from chaosml.reports.progress import Progress
-from chaosml.runner import conclude, fingerprint, recovery
+from chaosml.runner import cluster_templates, conclude, fingerprint, recovery, shadows
 from chaosml.runner.execution import Execution, Setup
 from chaosml.runner.interruption import Interruption
 from chaosml.runner.options import RunOptions, RunResult
 from chaosml.runner.setup import Composer
+from chaosml.runner.ways import is_proxied, open_ways
 from chaosml.scenario import load as scenario_load
 from chaosml.scenario.load import LoadedScenario
 from chaosml.services.client import Services
 from chaosml.store.directory import Owner, RunDirectory
+from chaosml.store.owner import Place
 from chaosml.substrates.embedded.pods import base_environment
 from chaosml.substrates.embedded.substrate import EmbeddedSubstrate
-from chaosml.substrates.protocol import Substrate
+from chaosml.substrates.protocol import (
+    DrainsNodes,
+    GuardsNodes,
+    StopsNodes,
+    Substrate,
+    WatchesDrains,
+)
 from chaosml.workflow.reducer import has_file_outputs
 
-__all__ = ["plan", "run"]
+__all__ = ["plan", "refuse_missing", "run"]
 
-_SUBSTRATES = ("embedded", "kind", "cluster")
-
+_AT_NODES: frozenset[type] = frozenset({DrainsNodes, StopsNodes, WatchesDrains})
 _Inbox = queue.SimpleQueue[tuple[object, Any]]
 
 
@@ -93,19 +105,25 @@ def run(path: pathlib.Path, options: RunOptions, progress: Progress) -> RunResul
     Raises:
         UsageError: the scenario or the options are wrong; nothing was started.
         HarnessError: the environment failed; what was recorded stays readable.
+        ShadowError: a real Argo showed what our reducer cannot reach; the reports are written.
     """
-    if options.on not in _SUBSTRATES:
-        raise UsageError(
-            f"unknown substrate {options.on!r}; this version has: {', '.join(_SUBSTRATES)}"
-        )
-    loaded, planned = plan(path, options)
+    with cluster_templates.completed(path, options) as complete:
+        loaded, planned = plan(path, complete)
+        return _run(loaded, planned, options, progress)
+
+
+def _run(
+    loaded: LoadedScenario, planned: Plan, options: RunOptions, progress: Progress
+) -> RunResult:
+    place = options.place
     recovery.recover(options.reports, progress.notice)
     directory = RunDirectory.create(options.reports, loaded.scenario.metadata.name, clock.utc_now())
     conclude.save_inputs(directory, loaded, planned, options)
     progress.run_started(loaded.scenario, planned, directory.path)
-    interrupted = _execute(loaded, planned, directory, options, progress)
+    interrupted = _execute(loaded, planned, directory, options, place, progress)
     result = conclude.conclude(directory, interrupted=interrupted)
     progress.judged(result.judgement, directory.path)
+    conclude.refuse_unreachable(result)
     return result
 
 
@@ -114,19 +132,21 @@ def _execute(
     planned: Plan,
     directory: RunDirectory,
     options: RunOptions,
+    place: Place | None,
     progress: Progress,
 ) -> bool:
     """Carry out the plan; return whether the user cut it short."""
     inbox: _Inbox = queue.SimpleQueue()
     with (
         Interruption(inbox) as interruption,
-        _workspace(directory) as workspace,
+        _workspace(directory, place) as workspace,
         _environment(loaded, options, directory, workspace, inbox, progress.notice) as (
             substrate,
             services,
         ),
     ):
-        _refuse_missing(loaded, substrate)
+        refuse_missing(loaded, substrate)
+        ways = open_ways(loaded, services)
         threads = base_environment(pathlib.Path(sys.executable))
         executions = _Executions(
             composer=Composer(
@@ -137,6 +157,7 @@ def _execute(
                 substrate=substrate.name,
                 deadline_s=loaded.scenario.deadline,
                 secrets=_secrets(loaded),
+                ways=ways,
             ),
             directory=directory,
             loaded=loaded,
@@ -148,6 +169,7 @@ def _execute(
                 inbox=inbox,
                 interruption=interruption,
                 progress=progress,
+                ways=ways,
             ),
         )
         try:
@@ -159,11 +181,11 @@ def _execute(
 
 
 @contextlib.contextmanager
-def _workspace(directory: RunDirectory) -> Iterator[pathlib.Path]:
+def _workspace(directory: RunDirectory, place: Place | None) -> Iterator[pathlib.Path]:
     """Own the run directory and a private temporary folder while the run lives."""
     # Named before it is made, so that a death in between leaves nothing that nobody knows of.
     workspace = _temporary_folder() / f"chaosml-{os.getpid()}-{directory.run}"
-    directory.own(Owner.here(workspace=workspace, run=_mark(directory)))
+    directory.own(Owner.here(workspace=workspace, run=_mark(directory), place=place))
     try:
         _make(workspace)
         yield workspace
@@ -212,14 +234,26 @@ def _environment(
         from chaosml.runner.cluster_environment import open_cluster
 
         with open_cluster(
-            options, run=mark, directory=directory.path, inbox=inbox, tell=tell
+            options,
+            run=mark,
+            directory=directory.path,
+            toxiproxy=is_proxied(loaded),
+            handler=_is_drained_by_others(loaded),
+            inbox=inbox,
+            tell=tell,
         ) as opened:
             yield opened
         return
     substrate = EmbeddedSubstrate(
         inbox, workspace=workspace, run=mark, nodes=loaded.scenario.embedded.nodes
     )
-    services = Services(inbox, run=mark, directory=directory.path, store_url=options.store_url)
+    services = Services(
+        inbox,
+        run=mark,
+        directory=directory.path,
+        store_url=options.store_url,
+        toxiproxy=is_proxied(loaded),
+    )
     try:
         services.start()
         substrate.prepare()
@@ -231,14 +265,30 @@ def _environment(
             services.close()
 
 
-def _refuse_missing(loaded: LoadedScenario, substrate: Substrate) -> None:
+def refuse_missing(loaded: LoadedScenario, substrate: Substrate) -> None:
+    """Refuse a scenario with a fault that the substrate cannot inject.
+
+    Raises:
+        UsageError: what is missing, and for which fault.
+    """
     for fault in loaded.scenario.faults:
-        missing = missing_capabilities(CATALOGUE[fault.inject], substrate)
+        kind, options = CATALOGUE[fault.inject], loaded.options[fault.name]
+        missing = missing_capabilities(kind, substrate, options)
         if missing:
             raise UsageError(
                 f"fault {fault.name!r} ({fault.inject}) needs {', '.join(missing)}, "
-                f"which the substrate {substrate.name!r} does not have"
+                f"which the substrate {substrate.name!r} does not have; see docs/faults.md"
             )
+        at_nodes = _AT_NODES.intersection(needed_capabilities(kind, options))
+        if at_nodes and isinstance(substrate, GuardsNodes):
+            substrate.check_nodes()
+
+
+def _is_drained_by_others(loaded: LoadedScenario) -> bool:
+    return any(
+        WatchesDrains in needed_capabilities(CATALOGUE[fault.inject], loaded.options[fault.name])
+        for fault in loaded.scenario.faults
+    )
 
 
 def _secrets(loaded: LoadedScenario) -> dict[str, dict[str, str]]:
@@ -288,3 +338,6 @@ class _Executions:
             summary = conclude.summarize(self.directory, self.loaded, setup.history)
         finally:
             self.progress.execution_ended(name, summary)
+        unreachable = shadows.judge_execution(self.directory, name, setup.history.parent)
+        if unreachable is not None:
+            self.progress.notice(f"{unreachable}; the run goes on, and will end with exit code 4")

@@ -6,7 +6,7 @@ import hashlib
 import pathlib
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chaosml.artifacts.contract import Contract
 from chaosml.event import ExecutionStarted
@@ -14,8 +14,10 @@ from chaosml.faults.catalogue import CATALOGUE
 from chaosml.plan.model import PlannedTrial
 from chaosml.runner import overlay
 from chaosml.runner.execution import Setup
+from chaosml.runner.ways import Ways
 from chaosml.scenario.load import LoadedScenario
 from chaosml.services.client import Endpoints
+from chaosml.shadow.recording import RECORDING
 from chaosml.substrates.protocol import Submission
 
 __all__ = ["Composer"]
@@ -34,6 +36,7 @@ class Composer:
     substrate: str
     deadline_s: float
     secrets: Mapping[str, Mapping[str, str]]
+    ways: Ways = field(default_factory=Ways)
 
     def control(self, number: int, folder: pathlib.Path) -> Setup:
         """Return the setup of an undisturbed execution."""
@@ -73,10 +76,12 @@ class Composer:
                 workflow_file=self.loaded.workflow.path,
                 parameters=parameters,
                 overlay=overlay.build(self.endpoints),
+                overlays=self.ways.overlays,
                 secrets=self.secrets,
                 images=self._images(),
                 lineage_variables=self._lineage_variables(),
                 logs=folder / "pods",
+                recording=folder / RECORDING,
             ),
             injections=self._injections(trial),
             history=folder / "history.jsonl",
@@ -112,7 +117,7 @@ class Composer:
         given = self.loaded.scenario.pipeline.parameters
         commit = _git_commit(self.loaded.path.parent)
         chosen = {name: value.replace("{{git.commit}}", commit) for name, value in given.items()}
-        return {**defaults, **chosen}
+        return {**defaults, **chosen, **self.ways.parameters}
 
     def _images(self) -> dict[str, pathlib.Path]:
         images = self.loaded.scenario.embedded.images

@@ -219,7 +219,8 @@ def test_the_version_is_told_by_a_verb_and_by_an_option(capsys):
 
 
 def test_recover_says_what_it_healed(monkeypatch, capsys):
-    def heal(reports, notice):
+    def heal(reports, notice, *, clusters):
+        assert clusters
         notice(f"{reports}: ended 2 processes")
         return 2
 
@@ -227,6 +228,56 @@ def test_recover_says_what_it_healed(monkeypatch, capsys):
     assert main(["recover", "--reports", "out"]) == 0
     shown = capsys.readouterr()
     assert (shown.out, shown.err) == ("2 left-overs removed\n", "out: ended 2 processes\n")
+
+
+def test_recover_heals_the_cluster_that_is_named_and_counts_what_it_did(
+    monkeypatch, tmp_path, capsys
+):
+    def heal(place, notice):
+        notice(f"{place}: opened node one for pods")
+        return 1
+
+    monkeypatch.setattr("chaosml.runner.recover_cluster", heal)
+    named = ["--on", "cluster", "--context", "staging", "--namespace", "ml"]
+    assert main(["recover", "--reports", str(tmp_path), *named]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == "1 left-overs removed\n"
+    assert shown.err == "namespace ml of context staging: opened node one for pods\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--on", "cluster"], "name the context"),
+        (["--on", "moon"], "unknown substrate 'moon'"),
+        (["--namespace", "ml"], "belong to --on"),
+    ],
+)
+def test_recover_takes_no_cluster_by_default(options, said, tmp_path, capsys):
+    assert main(["recover", "--reports", str(tmp_path), *options]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_plan_shows_the_overlay_as_a_diff_without_a_cluster_and_without_colours(capsys):
+    spot = str(ROOT / "scenarios" / "spot.yaml")
+    assert main(["plan", spot, "--on", "kind", "--diff", "--trials", "1"]) == 0
+    shown = capsys.readouterr().out
+    assert "+    chaosml.dev/execution: spot-c1\n" in shown
+    assert "\x1b" not in shown
+    assert main(["plan", spot, "--on", "cluster", "--diff", "--output", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["executions"][0]["execution"] == "control/1"
+    assert "services.invalid" in document["note"]
+
+
+def test_a_dry_run_and_a_diff_are_for_clusters(capsys):
+    spot = str(ROOT / "scenarios" / "spot.yaml")
+    assert main(["plan", spot, "--diff"]) == 2
+    assert "add --on kind or cluster" in capsys.readouterr().err
+    assert main(["run", spot, "--dry-run"]) == 2
+    assert "name one by --on kind or cluster" in capsys.readouterr().err
+    assert main(["run", spot, "--on", "cluster", "--dry-run"]) == 2
+    assert "name the context" in capsys.readouterr().err
 
 
 def test_where_nothing_was_left_recover_says_so(tmp_path, capsys):

@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from chaosml import clock
+from chaosml.errors import FaultRefused
 from chaosml.event import (
     Basis,
     Event,
@@ -20,6 +21,7 @@ from chaosml.event import (
     InjectionInvalid,
     NoticeVisible,
     PodExited,
+    PodPaused,
     PodSignalled,
     PodStarted,
 )
@@ -36,6 +38,7 @@ class Substrate:
     def __init__(self, log: list) -> None:
         self.log = log
         self.alive = [TARGET]
+        self.refusals = []
 
     def pods(self) -> list[PodView]:
         return self.alive
@@ -46,6 +49,26 @@ class Substrate:
 
     def evict_pod(self, uid, *, by, view):
         self.log.append(("evict", uid, view))
+        if self.refusals:
+            raise self.refusals.pop(0)
+        return ()
+
+    def signal_container(self, uid, *, by, signal):
+        self.log.append(("signal", uid, signal))
+        return ("said",)
+
+    def pause_container(self, uid, *, by):
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.log.append(("pause", uid))
+        return ()
+
+    def resume_container(self, uid, *, by):
+        self.log.append(("resume", uid))
+        return ()
+
+    def return_node(self, node, *, by):
+        self.log.append(("return", node))
         return ()
 
     def cordon_node(self, node, *, by):
@@ -56,7 +79,7 @@ class Substrate:
         self.log.append(("uncordon", node))
         return ()
 
-    def stop_node(self, node, *, by, view):
+    def stop_node(self, node, *, by, view, keep_object=False):
         self.log.append(("stop", node))
         return ()
 
@@ -71,6 +94,7 @@ class World:
     def __init__(self) -> None:
         self.log: list = []
         self.substrate = Substrate(self.log)
+        self.hear = lambda entries: None
 
     def call(self, order):
         self.log.append(order)
@@ -80,7 +104,8 @@ class World:
         self.log.append(fact)
 
     def record(self, entries):
-        assert not entries
+        if entries:
+            self.hear(entries)
 
     def facts(self, kind: type) -> list:
         return [entry for entry in self.log if isinstance(entry, kind)]
@@ -243,3 +268,71 @@ def test_a_hold_that_ends_for_a_reason_leaves_the_injection_valid(why: str):
     injections.take(held())
     injections.take(event(HoldEnded(hold="h1", why=why)))
     assert not world.facts(InjectionInvalid)
+
+
+BUDGET = "the budget keep needs 1 healthy pods"
+
+
+def test_an_eviction_that_a_budget_refuses_makes_the_injection_invalid_and_the_run_goes_on():
+    world, injections = build(STEP, "pod.evict")
+    world.substrate.refusals = [FaultRefused("refused-by-pdb", BUDGET)]
+    injections.take(held())
+    (invalid,) = world.facts(InjectionInvalid)
+    assert (invalid.why, invalid.detail) == ("refused-by-pdb", BUDGET)
+    # Nothing was done, so nothing is said to be; and whoever is held is not kept waiting.
+    assert not world.facts(InjectionApplied)
+    assert world.facts(Release) == [Release(hold="h1", why="receipt")]
+    injections.finish()
+    assert len(world.facts(InjectionInvalid)) == 1
+
+
+def test_a_drain_asks_a_budget_again_and_is_valid_once_it_gives_in():
+    world, injections = build(STEP, "node.drain")
+    world.substrate.refusals = [FaultRefused("refused-by-pdb", BUDGET)]
+    injections.take(held())
+    assert world.log.count(("evict", "uid-1", "gone")) == 1
+    injections.tick(injections.due_ns)
+    assert world.log.count(("evict", "uid-1", "gone")) == 2
+    assert not world.facts(InjectionInvalid)
+    injections.finish()
+    assert ("uncordon", "node-1") in world.log
+
+
+def test_what_was_refused_is_not_undone():
+    world, injections = build(STEP, "container.pause", **{"for": "3s"})
+    world.substrate.refusals = [FaultRefused("no-shell", "no shell there")]
+    injections.take(held())
+    injections.finish()
+    assert ("resume", "uid-1") not in world.log
+    assert not world.facts(HealIntended)
+
+
+def test_a_program_that_still_hangs_at_the_end_goes_on():
+    world, injections = build(STEP, "container.pause", **{"for": "300s"})
+    injections.take(held())
+    injections.take(event(PodPaused(uid="uid-1", by="t1.f", processes=1)))
+    assert world.facts(Release) == [Release(hold="h1", why="receipt")]
+    injections.finish()
+    assert world.log[-2] == ("resume", "uid-1")
+
+
+def test_what_was_said_while_the_script_acted_is_not_waited_for():
+    """Where the substrate answers at once, the event is there before the script waits for it."""
+    world, injections = build(Place(kind="pod"), "container.kill", view="seen")
+    world.hear = lambda entries: injections.take(
+        event(PodSignalled(uid="uid-1", signal="SIGKILL", by="t1.f"))
+    )
+    injections.take(event(PodStarted(uid="uid-1", pid=1)))
+    injections.tick(injections.due_ns)
+    assert ("signal", "uid-1", "SIGKILL") in world.log
+    assert injections.due_ns is None
+
+
+def test_a_stopped_node_is_started_again_under_its_name():
+    world, injections = build(STEP, "node.stop", "restarted")
+    injections.take(held())
+    injections.finish()
+    assert [entry for entry in world.log if isinstance(entry, tuple)] == [
+        ("stop", "node-1"),
+        ("return", "node-1"),
+    ]

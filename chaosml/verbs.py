@@ -1,0 +1,114 @@
+"""The verb `chaosml recover`, and what `run --dry-run` and `plan --diff` show.
+
+The command line hands in how it turns errors into exit codes and where it writes, as it
+does for the verbs of clusters.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Annotated
+
+import typer
+
+from chaosml.cluster.commands import Terminal
+from chaosml.errors import UsageError
+
+__all__ = ["mount", "show_differences", "show_rehearsal"]
+
+_REFUSED = 4
+
+_RECOVER_HELP = """Heal what runs that died have left; living runs stay as they are.
+
+On this machine: processes, temporary folders. In the clusters where they ran: workflows,
+pods, nodes that are closed or stopped, the Lease of the namespace.
+
+\b
+  chaosml recover                                  every run recorded in reports/
+  chaosml recover --on kind --namespace chaosml    this namespace, whoever left it so
+  chaosml recover --on cluster --context staging --namespace ml-chaos
+
+\b
+Exit codes: 0 all is healed, 2 no such context, 4 something is not, or a living run uses
+the namespace.
+"""
+
+
+def mount(app: typer.Typer, terminal: Terminal) -> None:
+    """Add the verb to the command line."""
+
+    @app.command("recover", help=_RECOVER_HELP, short_help="Heal what runs that died have left.")
+    def recover(
+        reports: Annotated[
+            pathlib.Path, typer.Option(metavar="DIR", help="Where runs are recorded.")
+        ] = pathlib.Path("reports"),
+        on: Annotated[
+            str | None,
+            typer.Option(metavar="SUBSTRATE", help="A cluster to heal: kind or cluster."),
+        ] = None,
+        context: Annotated[str | None, typer.Option(help="Context of the kubeconfig.")] = None,
+        namespace: Annotated[str | None, typer.Option(help="Namespace to heal.")] = None,
+    ) -> None:
+        def heal() -> int:
+            from chaosml import runner
+
+            options = runner.RunOptions(on=on or "embedded", context=context, namespace=namespace)
+            place = options.place
+            if place is None and (context or namespace):
+                raise UsageError("--context and --namespace belong to --on kind or --on cluster")
+            healed = runner.recover(reports, terminal.say, clusters=on is None)
+            if place is not None:
+                healed += runner.recover_cluster(place, terminal.say)
+            terminal.emit(f"{healed} left-overs removed\n" if healed else "nothing was left over\n")
+            return 0
+
+        raise typer.Exit(terminal.attempt(heal))
+
+
+def show_rehearsal(
+    path: pathlib.Path, options: object, *, as_json: bool, terminal: Terminal
+) -> int:
+    """Show every call of a run on a cluster; return the exit code.
+
+    Raises:
+        UsageError: the scenario or an option is wrong, or the run would be embedded.
+    """
+    from chaosml import runner
+    from chaosml.runner import cluster_templates, foresight, objections, rehearsal_text
+    from chaosml.runner.cluster_environment import foreseen
+    from chaosml.runner.rehearsal import rehearse
+
+    assert isinstance(options, runner.RunOptions)
+    place = options.place
+    if place is None:
+        raise UsageError("--dry-run shows the calls to a cluster: name one by --on kind or cluster")
+    with cluster_templates.completed(path, options) as complete:
+        loaded, planned = runner.plan(path, complete)
+        shown = rehearse(loaded, planned, complete, foreseen(complete, place))
+    found = objections.find(place, shown)
+    render = rehearsal_text.json_of if as_json else rehearsal_text.text_of
+    terminal.emit(render(place, shown, found, foresight.NOTE))
+    return _REFUSED if found.refused else 0
+
+
+def show_differences(
+    path: pathlib.Path, options: object, *, as_json: bool, colour: bool, terminal: Terminal
+) -> int:
+    """Show what a run on a cluster would submit beside the document; return the exit code.
+
+    Raises:
+        UsageError: the scenario or an option is wrong, or the run would be embedded.
+    """
+    from chaosml import runner
+    from chaosml.runner import overlay_diff
+
+    assert isinstance(options, runner.RunOptions)
+    if options.on not in ("kind", "cluster"):
+        raise UsageError("--diff shows what is submitted to a cluster: add --on kind or cluster")
+    found = overlay_diff.differences(*runner.plan(path, options), options.on)
+    if as_json:
+        terminal.emit(overlay_diff.json_of(found))
+    else:
+        text = overlay_diff.text_of(found)
+        terminal.emit(overlay_diff.coloured(text) if colour else text)
+    return 0
