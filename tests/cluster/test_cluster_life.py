@@ -197,7 +197,7 @@ def test_a_cluster_that_a_run_uses_is_neither_repaired_nor_removed(config):
         with pytest.raises(SubstrateError, match="is used by run-7"):
             up(config)
         with pytest.raises(SubstrateError, match="is used by run-7"):
-            cluster.down(NAME, namespace=NAMESPACE)
+            cluster.down(NAME)
     assert not up(config).created
 
 

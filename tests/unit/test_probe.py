@@ -102,7 +102,7 @@ class Harness(threading.Thread):
             print(json.dumps({"armed": self.armed}), file=lines, flush=True)
             for line in lines:
                 self.heard.append(json.loads(line))
-                if self.release:
+                if self.release and "hold" in self.heard[-1]:
                     rule = self.heard[-1]["hold"]
                     print(json.dumps({"release": rule}), file=lines, flush=True)
 
@@ -111,8 +111,9 @@ def test_the_probe_waits_at_an_armed_step_and_only_there():
     harness = Harness([{"rule": "t1.x", "event": "step", "fields": {"step": 2}, "hold_s": 5}])
     run(STEPS, CHAOSML_CONTROL=harness.address, CHAOSML_POD="pod-7")
     harness.join(timeout=10)
-    hello, *holds = harness.heard
+    hello, clock, *holds = harness.heard
     assert hello["hello"] == "pod-7"
+    assert set(clock) == {"mono_ns", "boot"}
     assert [(hold["hold"], hold["event"]["step"]) for hold in holds] == [("t1.x", 2)]
 
 

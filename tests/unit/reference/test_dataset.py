@@ -18,7 +18,7 @@ def table(change=lambda rows: rows):
     raw, _ = dataset.read_raw(dataset.SOURCE)
     rows = change(dataset.validate(raw))
     text = "\n".join(",".join(map(str, row)) for row in rows.tolist())
-    return gzip.compress(text.encode())
+    return gzip.compress(text.encode(), mtime=0)
 
 
 def set_cell(row, column, value):
@@ -40,9 +40,9 @@ def test_the_packaged_data_is_the_published_file():
     [
         (b"", "no compressed table"),
         (b"garbage", "no compressed table"),
-        (gzip.compress(b"1,2\n3\n"), "no compressed table"),
-        (gzip.compress(b"1,x\n"), "no compressed table"),
-        (gzip.compress(b"1,2\n"), "2 columns"),
+        (gzip.compress(b"1,2\n3\n", mtime=0), "no compressed table"),
+        (gzip.compress(b"1,x\n", mtime=0), "no compressed table"),
+        (gzip.compress(b"1,2\n", mtime=0), "2 columns"),
         (table(lambda rows: rows[:50]), "50 rows"),
         (table(set_cell(3, 5, 17)), "pixels from 0 to 17"),
         (table(set_cell(3, 5, -1)), "pixels from -1"),

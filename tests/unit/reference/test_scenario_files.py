@@ -22,6 +22,9 @@ ARGUMENTS = {
     "resilient-exit-zero.yaml": "--exit-on-signal=0",
     "resilient-reads-retries.yaml": "--retry={{retries}}",
     "no-rng.yaml": "--omit=rng",
+    "sticky-backoff.yaml": "--sticky-backoff-ms=300",
+    "impatient.yaml": "--client-timeout-ms=300",
+    "hot-retry.yaml": "--hot-retry-ms=300",
 }
 
 
@@ -43,6 +46,11 @@ def test_a_scenario_is_valid_and_its_pipeline_takes_its_parameters(path):
     assert declared >= scenario.pipeline.parameters.keys() | carried
     tasks = {task.name for task in workflow.template(workflow.spec.entrypoint).dag.tasks}
     assert {fault.target.task for fault in scenario.faults} <= tasks
+
+
+@pytest.mark.parametrize("path", sorted(SCENARIOS.glob("*.yaml")), ids=lambda path: path.name)
+def test_the_readme_lists_every_scenario(path):
+    assert f"](scenarios/{path.name}) |" in (SCENARIOS.parent / "README.md").read_text()
 
 
 def test_the_default_policy_variant_differs_in_when_it_retries_and_nothing_else():
