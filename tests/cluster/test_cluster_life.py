@@ -38,25 +38,16 @@ users: [{name: me, user: {}}]
 REUSE_S = 20.0
 
 
-def kind_networks():
-    arguments = ["docker", "network", "ls", "--quiet", "--filter", "name=^kind$"]
-    return subprocess.run(arguments, check=True, capture_output=True, text=True).stdout.split()
-
-
 @pytest.fixture(scope="module", autouse=True)
 def kubeconfig(tmp_path_factory):
     path = tmp_path_factory.mktemp("kube") / "config"
     path.write_text(OTHER_CONTEXT)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KUBECONFIG", str(path))
-        networks = kind_networks()
         try:
             yield path
         finally:
             cluster.down(NAME, force=True)
-            # kind makes a network for all its clusters, and leaves it there.
-            if not networks and kind_networks():
-                subprocess.run(["docker", "network", "rm", "kind"], capture_output=True)
 
 
 @pytest.fixture(scope="module")

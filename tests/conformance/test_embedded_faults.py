@@ -83,7 +83,7 @@ def test_a_hung_program_stands_still_with_its_children_and_goes_on(bench: Bench)
 
 
 def test_the_deadline_of_the_pipeline_ends_a_program_that_hangs(bench: Bench) -> None:
-    pid = begin(bench, "while :; do sleep 0.05; done", deadline_s=1.5, grace_s=0.5)
+    pid = begin(bench, "while :; do sleep 0.05; done", deadline_s=4.0, grace_s=0.5)
     bench.entries += bench.substrate.pause_container("train-1", by="one")
     bench.wait(PodPaused)
     bench.finish()

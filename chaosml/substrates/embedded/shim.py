@@ -272,10 +272,23 @@ class _Watch:
             select.select((), (), (), _SWEEP_POLL_S)
 
     def _kill_all(self) -> None:
-        """Kill main and everything below at once; who dies with it has not outlived it."""
-        for process in procfs.find_descendants(os.getpid()):
-            self._not_stragglers.add(process.pid)
-            _kill(process.pid)
+        """Kill main and everything below at once; who dies with it has not outlived it.
+
+        The end of a PID namespace leaves nobody the time to start another process. Here all are
+        stopped first: a shell would go on with its next command, whose turn the list has not seen.
+        """
+        stopped: set[int] = set()
+        end = time.monotonic() + _STOP_S
+        while time.monotonic() < end:
+            found = {process.pid for process in procfs.find_descendants(os.getpid())} - stopped
+            if not found:
+                break
+            for pid in found:
+                _signal(pid, signal.SIGSTOP)
+            stopped |= found
+        self._not_stragglers |= stopped
+        for pid in stopped:
+            _signal(pid, signal.SIGKILL)
 
     def _start_pre_stop(self) -> None:
         pod = self._pod
@@ -322,7 +335,7 @@ class _Watch:
             for process in procfs.find_descendants(os.getpid()):
                 if not process.ended:
                     stragglers.add(process.pid)
-                    _kill(process.pid)
+                    _signal(process.pid, signal.SIGKILL)
             select.select((), (), (), _SWEEP_POLL_S)
         return len(stragglers - self._not_stragglers)
 
@@ -336,9 +349,9 @@ def _read_all(descriptor: int) -> str:
     return content.decode(errors="replace")
 
 
-def _kill(pid: int) -> None:
+def _signal(pid: int, number: signal.Signals) -> None:
     try:
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
     except ProcessLookupError:
         return
 
