@@ -15,11 +15,12 @@ from chaosml.errors import SubstrateError
 from chaosml.store.owner import Place, Process
 from chaosml.substrates.kubernetes import lease as leases
 from chaosml.substrates.kubernetes import leftovers
-from chaosml.substrates.kubernetes.api import Api, ApiError, KubernetesApi, path_of
+from chaosml.substrates.kubernetes.api import Api, KubernetesApi, path_of
 from chaosml.substrates.kubernetes.janitor import SUFFIX
 from chaosml.substrates.kubernetes.kind import Machines, revive
 from chaosml.substrates.kubernetes.lease import Holding, Lease
 from chaosml.substrates.kubernetes.machines import KindMachines
+from chaosml.substrates.kubernetes.refusals import ApiError
 
 __all__ = ["heal", "recover_place"]
 

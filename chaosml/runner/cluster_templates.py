@@ -93,7 +93,8 @@ def _complete(file: pathlib.Path, documents: list[Document], place: Place) -> st
 
 def _fetch(api: Any, reference: Reference, place: Place, file: pathlib.Path) -> str:
     """Return a template of the cluster as a further document, with where it came from."""
-    from chaosml.substrates.kubernetes.api import ApiError, path_of
+    from chaosml.substrates.kubernetes.api import path_of
+    from chaosml.substrates.kubernetes.refusals import ApiError
 
     scoped = place.namespace if reference.kind == "WorkflowTemplate" else None
     resource = _RESOURCES[reference.kind]

@@ -179,7 +179,7 @@ def _reload(directory: RunDirectory, invocation: _Invocation) -> LoadedScenario:
         catalogue=option_models(),
         set_values=invocation.set_values,
         pipeline=directory.path / "workflow.yaml",
-        recorded=True,
+        local=False,
     )
 
 

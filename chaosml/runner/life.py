@@ -91,6 +91,7 @@ def _load(path: pathlib.Path, options: RunOptions) -> LoadedScenario:
         set_values=values,
         pipeline=options.pipeline,
         legal=_legal_views,
+        local=options.on == "embedded",
     )
 
 

@@ -52,7 +52,7 @@ def load(
     set_values: Mapping[str, str] | None = None,
     pipeline: pathlib.Path | None = None,
     legal: Callable[[str, Any, bool], tuple[str, ...]] | None = None,
-    recorded: bool = False,
+    local: bool = True,
 ) -> LoadedScenario:
     """Load a scenario.
 
@@ -63,8 +63,8 @@ def load(
         pipeline: A workflow to use instead of the scenario's.
         legal: Returns the legal views of a fault, given `inject`, its options and whether the
             target's template has outputs that are read from files.
-        recorded: Whether the scenario has run already, so that secrets and interpreters of this
-            machine are not asked for.
+        local: Whether its programs will run on this machine, which must then have their secrets
+            and interpreters.
 
     Raises:
         ScenarioError: every problem of the scenario and its workflow.
@@ -83,7 +83,7 @@ def load(
     problems += found
     problems += check_services(parts, examined, options)
     problems += check_expectations(parts, _count_cases(parts, examined, options, legal))
-    if not recorded:
+    if local:
         problems += check_environment(parts, examined, os.environ)
     if scenario is None or examined is None or examined.model is None or problems:
         raise ScenarioError(sorted(set(problems)))

@@ -63,25 +63,52 @@ SECRET = """        env:
           - {name: PASSWORD, valueFrom: {secretKeyRef: {name: nowhere, key: password}}}
 """
 CASES = [
-    Case("label", 4, ("?",), on="cluster", label=False),
-    Case("absent", 4, ("?",), on="cluster"),
-    Case("rights", 4, ("?",), on="cluster"),
-    Case("token", 4, ("?",), on="cluster"),
-    Case("quota-services", 4, ("?",), pods_max=0),
-    Case("quota-pods", 4, ("?",), pods_max=2),
-    Case("image", 4, ("?",), image=NOWHERE),
-    Case("services-image", 4, ("?",), arguments=("--image", NOWHERE), on="cluster"),
+    Case(
+        "label",
+        4,
+        ("bad-label is not meant for faults", "kubectl label namespace bad-label "),
+        on="cluster",
+        label=False,
+    ),
+    Case(
+        "absent",
+        4,
+        ("there is no namespace bad-absent", "kubectl create namespace bad-absent"),
+        on="cluster",
+    ),
+    Case(
+        "rights",
+        4,
+        ("no permission in the namespace bad-rights to: create workflows", "`chaosml doctor`"),
+        on="cluster",
+    ),
+    Case("token", 4, ("401 Unauthorized", "log in again or renew them"), on="cluster"),
+    Case("quota-services", 4, ("exceeded quota: few", "raise the quota"), pods_max=0),
+    Case(
+        "quota-pods",
+        4,
+        ("a quota of the namespace keeps train(0) from getting its pod", "raise the quota"),
+        pods_max=2,
+    ),
+    Case("image", 4, (f"the image {NOWHERE} of the pod", "correct its name"), image=NOWHERE),
+    Case(
+        "services-image",
+        4,
+        (f"the image {NOWHERE} cannot be had", "load it into the cluster"),
+        arguments=("--image", NOWHERE),
+        on="cluster",
+    ),
     Case(
         "room",
         4,
-        ("?",),
+        ("no node takes the pod", "Insufficient cpu", "give the cluster room"),
         patch=("      script:\n", "      script:\n        resources: {requests: {cpu: 900}}\n"),
     ),
-    Case("secret", 4, ("?",), patch=("        env:\n", SECRET)),
+    Case("secret", 4, ('secret "nowhere" not found',), patch=("        env:\n", SECRET)),
     Case(
         "schema",
         2,
-        ("?",),
+        ("workflow.yaml: the cluster does not accept this workflow", "not a label!"),
         patch=(
             "  generateName: trainer-\n",
             '  generateName: trainer-\n  labels: {"not a label!": x}\n',
@@ -90,7 +117,7 @@ CASES = [
     Case(
         "spec",
         2,
-        ("?",),
+        ("workflow.yaml:25:34: ", 'the workflow declares no parameter "nothing"'),
         patch=(
             'value: "{{workflow.parameters.steps}}"',
             'value: "{{workflow.parameters.nothing}}"',
@@ -187,7 +214,7 @@ class Cluster:
         assert [one for one in leases if one["spec"].get("holderIdentity")] == []
 
     def has(self, path: str) -> bool:
-        from chaosml.substrates.kubernetes.api import ApiError
+        from chaosml.substrates.kubernetes.refusals import ApiError
 
         try:
             self.api.get(path)
@@ -208,7 +235,7 @@ class Cluster:
             self.remove(f"/api/v1/namespaces/{case.namespace}")
 
     def remove(self, path: str) -> None:
-        from chaosml.substrates.kubernetes.api import ApiError
+        from chaosml.substrates.kubernetes.refusals import ApiError
 
         with contextlib.suppress(ApiError):
             self.api.delete(path)

@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 
 from chaosml import clock
-from chaosml.substrates.kubernetes.api import ApiError, KubernetesApi
+from chaosml.substrates.kubernetes.api import KubernetesApi
 from chaosml.substrates.kubernetes.metadata_address import NAME, PORT
+from chaosml.substrates.kubernetes.refusals import ApiError
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 

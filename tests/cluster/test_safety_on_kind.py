@@ -20,9 +20,10 @@ import pytest
 
 from chaosml import clock
 from chaosml.substrates.kubernetes import lease as leases
-from chaosml.substrates.kubernetes.api import ApiError, KubernetesApi, path_of
+from chaosml.substrates.kubernetes.api import KubernetesApi, path_of
 from chaosml.substrates.kubernetes.calls import DOCKER, Call
 from chaosml.substrates.kubernetes.namespace import WORKFLOWS
+from chaosml.substrates.kubernetes.refusals import ApiError
 
 pytestmark = [
     pytest.mark.cluster,

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from chaosml.errors import UsageError
-from chaosml.substrates.kubernetes.api import ApiError, ApiUnreachable, KubernetesApi, path_of
+from chaosml.substrates.kubernetes.api import ApiUnreachable, KubernetesApi, path_of
+from chaosml.substrates.kubernetes.refusals import ApiError
 
 pytest.importorskip("kubernetes")
 pytestmark = pytest.mark.slow

@@ -42,7 +42,7 @@ class Run:
             catalogue=option_models(),
             set_values=self.invocation["set_values"],
             pipeline=path / "workflow.yaml",
-            recorded=True,
+            local=False,
         ).scenario
         self.executions = {
             f"{kind}/{folder.name}": _read(folder)

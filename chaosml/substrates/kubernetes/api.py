@@ -21,13 +21,13 @@ from chaosml import clock
 from chaosml.errors import SubstrateError, UsageError
 from chaosml.services.lifeline import AWAY_S
 from chaosml.substrates.kubernetes.portforward import open_forward
+from chaosml.substrates.kubernetes.refusals import ApiError, refusal
 
 if TYPE_CHECKING:
     import urllib3
 
 __all__ = [
     "Api",
-    "ApiError",
     "ApiUnreachable",
     "HttpApi",
     "KubernetesApi",
@@ -38,7 +38,6 @@ __all__ = [
 ]
 
 _CALL_S = 10.0
-_TOO_MANY = 429
 _FIRST_S = 3.0
 """How long a server may be away that never answered: it is more likely a wrong address."""
 _POLL_S = 0.5
@@ -47,20 +46,6 @@ _CHUNK_BYTES = 1 << 16
 _RUN_S = 10.0
 _STATUS_CHANNEL = 3
 _HANDSHAKE = re.compile(r"Handshake status (\d{3})")
-
-
-class ApiError(SubstrateError):
-    """The API server refused a call."""
-
-    def __init__(self, status: int, reason: str, message: str) -> None:
-        self.status = status
-        self.reason = reason
-        super().__init__(message)
-
-    @property
-    def may_pass(self) -> bool:
-        """Whether the same call may be answered later: the server starts, or has too much to do."""
-        return self.status >= 500 or self.status == _TOO_MANY
 
 
 class ApiUnreachable(SubstrateError):
@@ -263,7 +248,7 @@ class HttpApi:
             ) from error
         self._has_answered = True
         if response.status >= 400:
-            raise _refusal(method, path, response)
+            raise refusal(method, path, response)
         return response
 
 
@@ -364,21 +349,6 @@ class KubernetesApi(HttpApi):
         body: Any,
     ) -> None:
         self._api.update_params_for_auth(headers, queries, ["BearerToken"], path, method, body)
-
-
-def _refusal(method: str, path: str, response: urllib3.BaseHTTPResponse) -> ApiError:
-    try:
-        said = msgspec.json.decode(response.data)
-    except msgspec.MsgspecError:
-        said = {}
-    reason = str(said.get("reason", "")) if isinstance(said, dict) else ""
-    message = str(said.get("message", "")) if isinstance(said, dict) else ""
-    details = said.get("details") if isinstance(said, dict) else None
-    causes = details.get("causes") if isinstance(details, dict) else None
-    told = [str(cause["message"]) for cause in causes or () if cause.get("message")]
-    message = " ".join([message, *(one for one in told if one not in message)]).strip()
-    text = f"the API server refused {method} {path}: {response.status} {message or reason}"
-    return ApiError(response.status, reason, text.rstrip())
 
 
 def _handshake_refusal(pod: str, said: str) -> SubstrateError:

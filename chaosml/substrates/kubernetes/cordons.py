@@ -6,8 +6,9 @@ from typing import Any
 
 from chaosml.errors import SubstrateError
 from chaosml.substrates.kubernetes import lease as leases
-from chaosml.substrates.kubernetes.api import ApiError, Objects, path_of
+from chaosml.substrates.kubernetes.api import Objects, path_of
 from chaosml.substrates.kubernetes.overlay import label_value
+from chaosml.substrates.kubernetes.refusals import ApiError
 
 __all__ = ["Cordons"]
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from chaosml.errors import FaultRefused, SubstrateError, UsageError
-from chaosml.substrates.kubernetes.api import Api, ApiError, path_of
+from chaosml.substrates.kubernetes.api import Api, path_of
 from chaosml.substrates.kubernetes.namespace import ENABLED_LABEL
 from chaosml.substrates.kubernetes.overlay import RUN_LABEL, label_value
+from chaosml.substrates.kubernetes.refusals import ApiError
 
 __all__ = ["Guard"]
 

@@ -15,8 +15,9 @@ from typing import Any
 
 import msgspec
 
-from chaosml.substrates.kubernetes.api import ApiError, Ran, path_of
+from chaosml.substrates.kubernetes.api import Ran, path_of
 from chaosml.substrates.kubernetes.namespace import ENABLED_LABEL, WORKFLOWS
+from chaosml.substrates.kubernetes.refusals import ApiError
 from chaosml.workflow.names import pod_name
 
 __all__ = ["ImaginedCluster", "ImaginedMachines"]

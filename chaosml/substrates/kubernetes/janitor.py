@@ -23,9 +23,10 @@ from chaosml import clock
 from chaosml.errors import SubstrateError
 from chaosml.substrates.kubernetes import lease as leases
 from chaosml.substrates.kubernetes import leftovers
-from chaosml.substrates.kubernetes.api import ApiError, ApiUnreachable, Objects, path_of
+from chaosml.substrates.kubernetes.api import ApiUnreachable, Objects, path_of
 from chaosml.substrates.kubernetes.in_pod import connect
 from chaosml.substrates.kubernetes.lease import Healed, Holding, Lease
+from chaosml.substrates.kubernetes.refusals import ApiError
 
 __all__ = ["SUFFIX", "Janitor", "main"]
 

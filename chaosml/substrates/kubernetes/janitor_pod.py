@@ -11,8 +11,9 @@ from typing import Any
 
 from chaosml import clock
 from chaosml.errors import SubstrateError
-from chaosml.substrates.kubernetes.api import Api, ApiError, path_of
+from chaosml.substrates.kubernetes.api import Api, path_of
 from chaosml.substrates.kubernetes.overlay import RUN_LABEL, label_value
+from chaosml.substrates.kubernetes.refusals import ApiError
 
 __all__ = ["ACCOUNT", "JanitorPod"]
 

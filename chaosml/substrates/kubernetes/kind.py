@@ -20,11 +20,12 @@ from typing import Any, Protocol
 from chaosml import clock
 from chaosml.errors import SubstrateError
 from chaosml.history import Entry
-from chaosml.substrates.kubernetes.api import Api, ApiError, Objects, path_of
+from chaosml.substrates.kubernetes.api import Api, Objects, path_of
 from chaosml.substrates.kubernetes.lease import Holding, Lease, holdings
 from chaosml.substrates.kubernetes.logs import LogEnded, LogTail
 from chaosml.substrates.kubernetes.observer import Observer
 from chaosml.substrates.kubernetes.pods import Pod
+from chaosml.substrates.kubernetes.refusals import ApiError
 from chaosml.substrates.kubernetes.substrate import KubernetesSubstrate
 from chaosml.translation import Clocks
 

@@ -21,7 +21,8 @@ import msgspec
 from chaosml import clock
 from chaosml.errors import SubstrateError
 from chaosml.store.owner import Process
-from chaosml.substrates.kubernetes.api import ApiError, ApiUnreachable, Objects, path_of
+from chaosml.substrates.kubernetes.api import ApiUnreachable, Objects, path_of
+from chaosml.substrates.kubernetes.refusals import ApiError
 
 __all__ = ["DURATION_S", "Healed", "Holding", "Lease", "find", "holdings"]
 

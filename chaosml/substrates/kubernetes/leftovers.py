@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from chaosml.errors import SubstrateError
-from chaosml.substrates.kubernetes.api import ApiError, Objects, path_of
+from chaosml.substrates.kubernetes.api import Objects, path_of
 from chaosml.substrates.kubernetes.cordons import Cordons
 from chaosml.substrates.kubernetes.namespace import WORKFLOWS
 from chaosml.substrates.kubernetes.overlay import RUN_LABEL
+from chaosml.substrates.kubernetes.refusals import ApiError
 
 __all__ = ["heal"]
 

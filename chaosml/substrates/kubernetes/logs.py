@@ -22,8 +22,9 @@ from chaosml import clock
 from chaosml.errors import SubstrateError
 from chaosml.services.lifeline import AWAY_S
 from chaosml.substrates.claims import Claim, ClaimReader
-from chaosml.substrates.kubernetes.api import Api, ApiError, ApiUnreachable, LineStream, path_of
+from chaosml.substrates.kubernetes.api import Api, ApiUnreachable, LineStream, path_of
 from chaosml.substrates.kubernetes.pods import MAIN, Pod
+from chaosml.substrates.kubernetes.refusals import ApiError
 from chaosml.substrates.kubernetes.stamps import WallClock
 from chaosml.translation import Clocks
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from chaosml.substrates.kubernetes.api import Api, ApiError, path_of
+from chaosml.substrates.kubernetes.api import Api, path_of
 from chaosml.substrates.kubernetes.overlay import RUN_LABEL, label_value
+from chaosml.substrates.kubernetes.refusals import ApiError
 from chaosml.substrates.kubernetes.services_pod import APP
 
 __all__ = ["NAME", "PORT", "MetadataAddress"]

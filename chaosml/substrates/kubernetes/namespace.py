@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from chaosml.errors import SubstrateError
-from chaosml.substrates.kubernetes.api import ApiError, Objects, path_of
+from chaosml.substrates.kubernetes.api import Objects, path_of
+from chaosml.substrates.kubernetes.refusals import ApiError
 
 __all__ = ["ENABLED_LABEL", "WORKFLOWS", "check"]
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from chaosml.errors import SubstrateError, UsageError
 from chaosml.event import NodeChanged, TaskPhase
-from chaosml.substrates.kubernetes.api import ApiError, Objects
+from chaosml.substrates.kubernetes.api import Objects
+from chaosml.substrates.kubernetes.refusals import ApiError
 from chaosml.substrates.kubernetes.watches import Change, Kind
 
 __all__ = ["CLUSTER_CAPACITY_S", "KIND_CAPACITY_S", "Obstacles", "create_workflow", "obstacle_of"]

@@ -14,8 +14,9 @@ from __future__ import annotations
 import signal as signals
 
 from chaosml.errors import FaultRefused, SubstrateError
-from chaosml.substrates.kubernetes.api import Api, ApiError
+from chaosml.substrates.kubernetes.api import Api
 from chaosml.substrates.kubernetes.pods import MAIN, Pod
+from chaosml.substrates.kubernetes.refusals import ApiError
 
 __all__ = ["Programs"]
 

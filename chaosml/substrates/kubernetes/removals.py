@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from chaosml.errors import FaultRefused
-from chaosml.substrates.kubernetes.api import Api, ApiError, path_of
+from chaosml.substrates.kubernetes.api import Api, path_of
 from chaosml.substrates.kubernetes.namespace import WORKFLOWS
 from chaosml.substrates.kubernetes.overlay import EXECUTION_LABEL, label_value
 from chaosml.substrates.kubernetes.pods import Pod
+from chaosml.substrates.kubernetes.refusals import ApiError
 
 __all__ = ["Removals"]
 

@@ -16,8 +16,9 @@ from typing import Any
 from chaosml import clock
 from chaosml.errors import ServiceError, SubstrateError
 from chaosml.services.remote import RUNNER_PORT, TOXIPROXY_PORT
-from chaosml.substrates.kubernetes.api import Api, ApiError, ApiUnreachable, path_of
+from chaosml.substrates.kubernetes.api import Api, ApiUnreachable, path_of
 from chaosml.substrates.kubernetes.overlay import RUN_LABEL, label_value
+from chaosml.substrates.kubernetes.refusals import ApiError
 
 __all__ = ["APP", "ServicesPod"]
 

@@ -27,7 +27,8 @@ import msgspec
 from chaosml import clock
 from chaosml.errors import SubstrateError
 from chaosml.services.lifeline import AWAY_S
-from chaosml.substrates.kubernetes.api import Api, ApiError, ApiUnreachable, LineStream
+from chaosml.substrates.kubernetes.api import Api, ApiUnreachable, LineStream
+from chaosml.substrates.kubernetes.refusals import ApiError
 
 __all__ = ["Change", "Failed", "Kind", "Reflector"]
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from chaosml import clock
 from chaosml.errors import ChaosmlError
-from chaosml.substrates.kubernetes.api import ApiError, KubernetesApi, path_of
+from chaosml.substrates.kubernetes.api import KubernetesApi, path_of
+from chaosml.substrates.kubernetes.refusals import ApiError
 from differential.cases import UNTIL, Case
 from differential.outcome import Outcome, from_argo
 

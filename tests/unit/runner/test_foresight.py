@@ -16,9 +16,9 @@ from chaosml.runner.objections import Objections, ask
 from chaosml.runner.options import RunOptions
 from chaosml.runner.rehearsal import Rehearsal, rehearse
 from chaosml.store.owner import Place
-from chaosml.substrates.kubernetes.api import ApiError
 from chaosml.substrates.kubernetes.calls import DOCKER, Call
 from chaosml.substrates.kubernetes.imagined import ImaginedCluster
+from chaosml.substrates.kubernetes.refusals import ApiError
 
 SCENARIOS = pathlib.Path(__file__).resolve().parents[3] / "scenarios"
 PLACE = Place(on="cluster", context="staging", namespace="ml")

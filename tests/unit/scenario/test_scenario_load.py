@@ -434,7 +434,7 @@ def test_secrets_of_the_workflow_need_a_variable_that_is_set(tmp_path, monkeypat
     monkeypatch.delenv("HUB_TOKEN", raising=False)
     (message,) = _refuse(tmp_path, given)
     assert message == 'the environment variable "HUB_TOKEN" is not set; export it'
-    assert _load(tmp_path, given.replace("§", ""), recorded=True).scenario.trials == 5
+    assert _load(tmp_path, given.replace("§", ""), local=False).scenario.trials == 5
     monkeypatch.setenv("HUB_TOKEN", "value-that-nobody-may-see")
     loaded = _load(tmp_path, given.replace("§", ""))
     assert "value-that-nobody-may-see" not in repr(loaded)

@@ -7,7 +7,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from chaosml.substrates.kubernetes.api import ApiError, ApiUnreachable, Ran
+from chaosml.substrates.kubernetes.api import ApiUnreachable, Ran
+from chaosml.substrates.kubernetes.refusals import ApiError
 
 CLOSE = object()
 DROP = object()

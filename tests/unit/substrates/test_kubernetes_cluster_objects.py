@@ -10,9 +10,9 @@ import pytest
 from chaosml.errors import SubstrateError
 from chaosml.event import NodeChanged
 from chaosml.store.owner import Process
-from chaosml.substrates.kubernetes.api import ApiError
 from chaosml.substrates.kubernetes.lease import Healed, Lease
 from chaosml.substrates.kubernetes.nodes import NodeFollower, trim
+from chaosml.substrates.kubernetes.refusals import ApiError
 from chaosml.substrates.kubernetes.watches import Kind
 from tests.unit.substrates.kubernetes_fakes import FakeApi
 from tests.unit.substrates.kubernetes_objects import WALL, change, held, machine, stamp

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from chaosml.errors import FaultRefused, SubstrateError, UsageError
-from chaosml.substrates.kubernetes.api import ApiError
 from chaosml.substrates.kubernetes.guard import Guard
+from chaosml.substrates.kubernetes.refusals import ApiError
 from tests.unit.substrates.kubernetes_fakes import FakeApi, listed
 from tests.unit.substrates.kubernetes_objects import machine
 

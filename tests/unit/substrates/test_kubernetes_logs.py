@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chaosml.event import ClaimPoint
-from chaosml.substrates.kubernetes.api import ApiError, ApiUnreachable
+from chaosml.substrates.kubernetes.api import ApiUnreachable
 from chaosml.substrates.kubernetes.logs import (
     LineLedger,
     LogEnded,
@@ -17,6 +17,7 @@ from chaosml.substrates.kubernetes.logs import (
     LogTail,
     runtime_lines,
 )
+from chaosml.substrates.kubernetes.refusals import ApiError
 from chaosml.substrates.kubernetes.stamps import WallClock
 from tests.unit.substrates.kubernetes_fakes import CLOSE, DROP, FakeApi
 from tests.unit.substrates.kubernetes_objects import WALL, ended, pod, running

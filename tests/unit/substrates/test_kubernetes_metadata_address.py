@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from chaosml.substrates.kubernetes.api import ApiError
 from chaosml.substrates.kubernetes.metadata_address import MetadataAddress
+from chaosml.substrates.kubernetes.refusals import ApiError
 from tests.unit.substrates.kubernetes_fakes import FakeApi
 
 SERVICES = "/api/v1/namespaces/ml/services"

@@ -9,9 +9,9 @@ import pytest
 
 from chaosml.errors import SubstrateError, UsageError
 from chaosml.event import NodeChanged, TaskPhase
-from chaosml.substrates.kubernetes.api import ApiError
 from chaosml.substrates.kubernetes.obstacles import Obstacles, create_workflow
 from chaosml.substrates.kubernetes.pods import trim
+from chaosml.substrates.kubernetes.refusals import ApiError
 from chaosml.substrates.kubernetes.watches import Change, Kind
 from tests.unit.substrates.kubernetes_fakes import FakeApi
 

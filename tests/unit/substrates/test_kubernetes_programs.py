@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from chaosml.errors import FaultRefused, SubstrateError
-from chaosml.substrates.kubernetes.api import ApiError, Ran
+from chaosml.substrates.kubernetes.api import Ran
 from chaosml.substrates.kubernetes.pods import Pod
 from chaosml.substrates.kubernetes.programs import Programs
+from chaosml.substrates.kubernetes.refusals import ApiError
 from tests.unit.substrates.kubernetes_fakes import FakeApi
 
 POD = Pod(uid="u0", name="spot-t1-train-1234", vertex="v", task="train", attempt=0, grace_s=30.0)

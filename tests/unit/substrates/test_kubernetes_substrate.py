@@ -21,10 +21,11 @@ from chaosml.event import (
     PodSignalled,
 )
 from chaosml.history import CloseSource, Entry, LoseSource
-from chaosml.substrates.kubernetes.api import ApiError, Ran
+from chaosml.substrates.kubernetes.api import Ran
 from chaosml.substrates.kubernetes.kind import KindSubstrate
 from chaosml.substrates.kubernetes.nodes import trim as trim_node
 from chaosml.substrates.kubernetes.pods import trim
+from chaosml.substrates.kubernetes.refusals import ApiError
 from chaosml.substrates.kubernetes.substrate import KubernetesSubstrate
 from chaosml.substrates.kubernetes.watches import Change, Kind
 from chaosml.substrates.protocol import (

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from chaosml.substrates.kubernetes import watches
-from chaosml.substrates.kubernetes.api import ApiError, ApiUnreachable
+from chaosml.substrates.kubernetes.api import ApiUnreachable
+from chaosml.substrates.kubernetes.refusals import ApiError
 from chaosml.substrates.kubernetes.watches import Change, Failed, Kind, Reflector
 from tests.unit.substrates.kubernetes_fakes import (
     CLOSE,
