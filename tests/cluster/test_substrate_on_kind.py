@@ -9,6 +9,7 @@ from __future__ import annotations
 import pathlib
 import queue
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from chaosml import clock
 from chaosml.errors import SubstrateError
 from chaosml.event import (
     Basis,
+    ClaimPoint,
     Emission,
     NodeChanged,
     PodDeletion,
@@ -185,6 +187,24 @@ def test_an_undisturbed_workflow_is_seen_from_its_first_line_to_its_last(bench: 
     closed = {one.source: one.last for one in bench.entries if isinstance(one, CloseSource)}
     assert closed[f"log/{uid}"] == 4
     assert {"argo", "kubelet"} <= set(closed)
+    assert not [one for one in bench.entries if isinstance(one, LoseSource)]
+
+
+def test_an_api_server_that_dies_and_comes_back_costs_no_word_and_doubles_none(
+    bench: Bench, place: Any
+) -> None:
+    bench.submit("sleeper-away", 40)
+    bench.run_until("the first word", lambda: bool(bench.facts(ClaimPoint)))
+    kill = ["docker", "exec", f"{place.name}-control-plane", "sh", "-c"]
+    subprocess.run([*kill, "kill -9 $(pidof kube-apiserver)"], check=True, timeout=30)
+    bench.run_to_the_end()
+    claims = [
+        one for one in bench.entries if isinstance(one, Emission) if one.basis is Basis.CLAIMED
+    ]
+    assert [one.source_seq for one in claims] == list(range(1, 41))
+    assert [one.exit_code for one in bench.facts(PodExited)] == [0]
+    assert [one.view for one in bench.facts(PodGone)] == ["seen"]
+    assert len(bench.facts(PodStarted)) == 1
     assert not [one for one in bench.entries if isinstance(one, LoseSource)]
 
 

@@ -6,13 +6,15 @@
 
 Whoever reads again must find the last line that was read: else lines are missing
 between, and the source is lost. It is complete once the container has ended and
-reading again gives nothing new.
+reading again gives nothing new. A line without a stamp is none of the log's: the kubelet
+puts its own words into the stream where the container was removed meanwhile.
 """
 
 from __future__ import annotations
 
 import enum
 import pathlib
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -36,6 +38,7 @@ _PIPE_NS = 50_000_000
 _LOG_BYTES_MAX = 64 << 20
 _BAD_REQUEST = 400
 _NOT_FOUND = 404
+_STAMPED = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S* ")
 _MICROSECOND_NS = 1000
 """Our own wall clock is read no finer."""
 
@@ -54,6 +57,10 @@ class LogEnded:
 
     uid: str
     why_lost: str = ""
+
+
+class _NoLog(Exception):
+    """The kubelet's own words instead of the log."""
 
 
 class _Main(enum.Enum):
@@ -127,7 +134,8 @@ def runtime_lines(raw: Iterable[bytes]) -> Iterator[bytes]:
     partial: dict[bytes, bytes] = {}
     for line in raw:
         parts = line.split(b" ", 3)
-        if len(parts) < 4:
+        if len(parts) < 4 or not _STAMPED.match(line):
+            # A machine that was killed may have torn its last one.
             continue
         stamp, stream, tag, text = parts
         if tag == b"P":
@@ -249,7 +257,7 @@ class LogTail:
 
     def _follow(self) -> str:
         """Read until the end; return why it is lost, or nothing."""
-        drained = False
+        drained, state = False, _Main.RUNS
         with self._open() as file:
             while not self._stopped.is_set():
                 try:
@@ -267,6 +275,10 @@ class LogTail:
                 except ApiError as error:
                     if error.status not in (_BAD_REQUEST, _NOT_FOUND) and self._away.passed:
                         raise
+                except _NoLog as words:
+                    if drained or state is _Main.ENDED:
+                        self._say(self._reader.end(clock.monotonic_ns()))
+                        return "" if drained else f"the kubelet does not have it any more: {words}"
                 except ApiUnreachable:
                     drained = False
                     if self._away.passed:
@@ -297,6 +309,8 @@ class LogTail:
             for line in self._stream:
                 if self._stopped.is_set():
                     return
+                if not _STAMPED.match(line):
+                    raise _NoLog(line.decode(errors="replace").strip())
                 self._say(self._take(line, file))
         finally:
             self._stream = None

@@ -129,6 +129,23 @@ def test_a_log_that_broke_before_its_pod_was_removed_is_lost(tmp_path: pathlib.P
     assert "removed" in why
 
 
+GONE = b"unable to retrieve container logs for containerd://5d1f"
+
+
+@pytest.mark.parametrize(
+    ("first", "lost"), [(CLOSE, ""), (DROP, "the kubelet does not have it any more: unable to ")]
+)
+def test_the_kubelets_word_that_a_container_was_removed_is_no_line_of_its_log(
+    tmp_path: pathlib.Path, first: Any, lost: str
+) -> None:
+    names, why, text, _ = read(
+        tmp_path, [RUNS, ENDS], [[line(1, claim(1)), first], [GONE + b"\n", CLOSE]]
+    )
+    assert names == ["p1"]
+    assert why.startswith(lost) if lost else not why
+    assert "unable" not in text
+
+
 def test_a_log_of_another_pod_with_the_same_name_is_not_read(tmp_path: pathlib.Path) -> None:
     other = pod(uid="u1", state=running(1))
     _, why, text, _ = read(tmp_path, [other], [[line(1, claim(1)), CLOSE]])
@@ -170,8 +187,9 @@ def test_the_rest_of_a_log_is_read_from_a_dead_disk(tmp_path: pathlib.Path) -> N
 
 
 def test_parts_of_a_long_line_are_put_together_for_each_stream() -> None:
-    raw = [b"t1 stdout P ab\n", b"t2 stderr F x\n", b"t3 stdout F cd\n", b"torn"]
-    assert list(runtime_lines(raw)) == [b"t2 x\n", b"t3 abcd\n"]
+    one, two, three = (b"2026-11-25T12:00:0%dZ " % second for second in (1, 2, 3))
+    raw = [one + b"stdout P ab\n", two + b"stderr F x\n", three + b"stdout F cd\n", b"torn"]
+    assert list(runtime_lines([*raw, b"\0\0 \0 \0 \0\n"])) == [two + b"x\n", three + b"abcd\n"]
 
 
 def test_a_reading_that_finds_nothing_of_what_was_read_has_a_gap() -> None:
