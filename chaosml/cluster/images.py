@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 
+from chaosml import clock
 from chaosml.cluster import docker, kind
 from chaosml.cluster.options import REFERENCE_IMAGE, checkout_file, services_image
 from chaosml.cluster.program import Tell
@@ -26,6 +27,10 @@ SOURCE_LABEL = "dev.chaosml.source"
 _FILES = ("Dockerfile", "README.md", "kind-config.yaml", "pyproject.toml")
 _LIST_S = 30.0
 _PULL_S = 600.0
+_RUNTIME_S = 60.0
+_POLL_S = 0.5
+_STARTING = "code = Unavailable"
+"""Status of a call over a socket that nobody serves (yet)."""
 
 
 def source_digest() -> str:
@@ -128,14 +133,23 @@ def ensure_in_nodes(cluster: str, nodes: Sequence[str], images: Sequence[str], t
 
 
 def _images_in_node(node: str, images: Sequence[str]) -> set[str]:
-    what = f"listing the images of node {node}"
-    listed = docker.in_container(node, ["crictl", "images", "--output", "json"], what, _LIST_S)
     there = {
         name
-        for image in json.loads(listed.expect(what))["images"]
+        for image in json.loads(_list(node))["images"]
         for name in (image.get("repoTags") or []) + (image.get("repoDigests") or [])
     }
     return {image for image in images if full_name(image) in there}
+
+
+def _list(node: str) -> str:
+    """Return what the container runtime says of its images, once it has started with its node."""
+    what = f"listing the images of node {node}"
+    deadline = clock.Deadline(f"container runtime of node {node}", _RUNTIME_S)
+    while True:
+        listed = docker.in_container(node, ["crictl", "images", "--output", "json"], what, _LIST_S)
+        if listed.code == 0 or _STARTING not in listed.stderr or deadline.passed:
+            return listed.expect(what)
+        clock.pause(_POLL_S)
 
 
 def _pull(node: str, image: str) -> None:

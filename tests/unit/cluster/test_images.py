@@ -5,6 +5,8 @@ import pathlib
 import pytest
 
 from chaosml.cluster import images
+from chaosml.cluster.program import Outcome
+from chaosml.errors import SubstrateError
 
 
 @pytest.mark.parametrize(
@@ -45,3 +47,19 @@ def test_every_file_of_the_recipe_is_let_into_the_build():
     ignored = (pathlib.Path(images.__file__).parents[2] / ".dockerignore").read_text()
     for name in images._FILES:
         assert f"!{name}\n" in ignored
+
+
+def test_a_runtime_that_starts_with_its_node_is_waited_for(monkeypatch):
+    away = Outcome(1, "", 'rpc error: code = Unavailable desc = "no such file or directory"')
+    answers = [away, away, Outcome(0, '{"images": [{"repoTags": ["docker.io/a/b:1"]}]}', "")]
+    monkeypatch.setattr(images.docker, "in_container", lambda *_: answers.pop(0))
+    monkeypatch.setattr(images.clock, "pause", lambda _: None)
+    assert images._images_in_node("worker", ["a/b:1", "a/c:1"]) == {"a/b:1"}
+    assert answers == []
+
+
+def test_a_runtime_that_fails_otherwise_is_not_waited_for(monkeypatch):
+    broken = Outcome(1, "", "crictl: command not found")
+    monkeypatch.setattr(images.docker, "in_container", lambda *_: broken)
+    with pytest.raises(SubstrateError, match="images of node worker failed: crictl: command not"):
+        images._images_in_node("worker", ["a/b:1"])
