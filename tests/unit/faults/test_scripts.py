@@ -97,7 +97,7 @@ def test_a_kill_without_notice_is_only_a_kill():
     [
         ("pod.delete", {}, False, ["gone", "seen"]),
         ("pod.delete", {}, True, ["gone", "seen", "wait-failed"]),
-        ("pod.delete", {"force": True}, False, ["seen", "restarted"]),
+        ("pod.delete", {"force": True}, False, ["gone", "seen", "restarted"]),
         ("spot.reclaim", {}, False, ["gone", "seen"]),
         ("spot.reclaim", {"notice": "0s"}, False, ["seen", "restarted"]),
         ("spot.reclaim", {"notice": "4s", "reaction": "none"}, False, ["seen"]),
