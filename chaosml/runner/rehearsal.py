@@ -38,6 +38,7 @@ from chaosml.services.messages import Answer, Order
 from chaosml.services.remote import RUNNER_PORT
 from chaosml.substrates.kubernetes.calls import Call, RecordingApi, RecordingMachines
 from chaosml.substrates.kubernetes.imagined import ImaginedCluster, ImaginedMachines
+from chaosml.substrates.kubernetes.kind import KindSubstrate
 from chaosml.substrates.kubernetes.substrate import KubernetesSubstrate
 from chaosml.substrates.protocol import PodView
 
@@ -250,10 +251,16 @@ class _Execution:
             self._play(kind.script(options, plan.view, scene), performer, title)
             self.script.begin(f"{name}: heal {plan.fault}")
             performer.heal()
+            self._await("return of the node", self._has_all_nodes)
         self.script.begin(f"{name}: end", deaf=self.outlasts)
         self.cluster.end_workflow(self.setup.submission.name)
         self._await(f"end of {name}", lambda: substrate.finished is not None)
         substrate.finish()
+
+    def _has_all_nodes(self) -> bool:
+        substrate = self.parts.substrate
+        substrate.tick(clock.monotonic_ns())
+        return not (isinstance(substrate, KindSubstrate) and substrate.awaits_return)
 
     def _find(self, task: str) -> PodView:
         """Wait until the substrate has seen the pod of a task."""

@@ -160,6 +160,11 @@ class KindSubstrate(KubernetesSubstrate):
             self._start_wanted()
         return () if self._observer is None else self._observer.sources.take()
 
+    @property
+    def awaits_return(self) -> bool:
+        """Whether a worker that shall return has not been started yet."""
+        return bool(self._wanted)
+
     def tick(self, now_ns: int) -> Sequence[Entry]:
         """Start what shall return, renew the lease; each where that is due."""
         self._start_wanted()
