@@ -34,6 +34,7 @@ __all__ = [
     "LineStream",
     "Objects",
     "Ran",
+    "delete_if_there",
     "path_of",
 ]
 
@@ -44,6 +45,7 @@ _POLL_S = 0.5
 _IDLE_S = 10.0
 _CHUNK_BYTES = 1 << 16
 _RUN_S = 10.0
+_NOT_FOUND = 404
 _STATUS_CHANNEL = 3
 _HANDSHAKE = re.compile(r"Handshake status (\d{3})")
 
@@ -129,6 +131,17 @@ def path_of(
     kind, _, sub = resource.partition("/")
     parts += [kind] + ([name] if name is not None else []) + ([sub] if sub else [])
     return "/".join(parts)
+
+
+def delete_if_there(api: Objects, path: str, body: Mapping[str, Any] | None = None) -> bool:
+    """Delete an object; return False where it is gone already."""
+    try:
+        api.delete(path, body)
+    except ApiError as error:
+        if error.status != _NOT_FOUND:
+            raise
+        return False
+    return True
 
 
 _Authorize = Callable[[dict[str, str], list[tuple[str, str]], str, str, Any], None]

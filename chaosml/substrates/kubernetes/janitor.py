@@ -23,7 +23,7 @@ from chaosml import clock
 from chaosml.errors import SubstrateError
 from chaosml.substrates.kubernetes import lease as leases
 from chaosml.substrates.kubernetes import leftovers
-from chaosml.substrates.kubernetes.api import ApiUnreachable, Objects, path_of
+from chaosml.substrates.kubernetes.api import ApiUnreachable, Objects, delete_if_there, path_of
 from chaosml.substrates.kubernetes.in_pod import connect
 from chaosml.substrates.kubernetes.lease import Healed, Holding, Lease
 from chaosml.substrates.kubernetes.refusals import ApiError
@@ -34,7 +34,6 @@ SUFFIX = "/janitor"
 """Behind the run's name while its janitor holds the Lease."""
 
 _POLL_S = 5.0
-_NOT_FOUND = 404
 
 
 @dataclass(slots=True)
@@ -85,14 +84,8 @@ class Janitor:
 
     def leave(self) -> None:
         """Remove the janitor's own pod."""
-        try:
-            self._api.delete(
-                path_of("pods", namespace=self._namespace, name=self._pod),
-                {"gracePeriodSeconds": 0},
-            )
-        except ApiError as error:
-            if error.status != _NOT_FOUND:
-                raise
+        path = path_of("pods", namespace=self._namespace, name=self._pod)
+        delete_if_there(self._api, path, {"gracePeriodSeconds": 0})
 
     def _heal(self, lease: Lease) -> None:
         done: list[str] = []

@@ -11,7 +11,7 @@ from typing import Any
 
 from chaosml import clock
 from chaosml.errors import SubstrateError
-from chaosml.substrates.kubernetes.api import Api, path_of
+from chaosml.substrates.kubernetes.api import Api, delete_if_there, path_of
 from chaosml.substrates.kubernetes.overlay import RUN_LABEL, label_value
 from chaosml.substrates.kubernetes.refusals import ApiError
 
@@ -23,7 +23,6 @@ ACCOUNT = "chaosml-janitor"
 _START_S = 60.0
 _POLL_S = 0.3
 _FORBIDDEN = 403
-_NOT_FOUND = 404
 _USER = 65532
 _CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 
@@ -67,11 +66,7 @@ class JanitorPod:
 
     def remove(self) -> None:
         """Delete the pod; one that is not there is left alone."""
-        try:
-            self._api.delete(self._path, {"gracePeriodSeconds": 0})
-        except ApiError as error:
-            if error.status != _NOT_FOUND:
-                raise
+        delete_if_there(self._api, self._path, {"gracePeriodSeconds": 0})
 
     @property
     def _path(self) -> str:

@@ -20,18 +20,16 @@ from typing import Any, Protocol
 from chaosml import clock
 from chaosml.errors import SubstrateError
 from chaosml.history import Entry
-from chaosml.substrates.kubernetes.api import Api, Objects, path_of
+from chaosml.substrates.kubernetes.api import Api, Objects, delete_if_there, path_of
 from chaosml.substrates.kubernetes.lease import Holding, Lease, holdings
 from chaosml.substrates.kubernetes.logs import LogEnded, LogTail
 from chaosml.substrates.kubernetes.observer import Observer
 from chaosml.substrates.kubernetes.pods import Pod
-from chaosml.substrates.kubernetes.refusals import ApiError
 from chaosml.substrates.kubernetes.substrate import KubernetesSubstrate
 from chaosml.translation import Clocks
 
 __all__ = ["KindSubstrate", "Machines", "revive"]
 
-_NOT_FOUND = 404
 _JOIN_S = 3.0
 _READY_S = 60.0
 _POLL_S = 0.5
@@ -138,7 +136,7 @@ class KindSubstrate(KubernetesSubstrate):
         if keep_object:
             self._kept.add(node)
         else:
-            self._remove_node(node)
+            delete_if_there(self._api, path_of("nodes", name=node))
             self._cordons.forget(node)
         return observer.sources.take()
 
@@ -193,13 +191,6 @@ class KindSubstrate(KubernetesSubstrate):
         if node in self._kept:
             self._kept.discard(node)
             self._cordons.open(node)
-
-    def _remove_node(self, node: str) -> None:
-        try:
-            self._api.delete(path_of("nodes", name=node))
-        except ApiError as error:
-            if error.status != _NOT_FOUND:
-                raise
 
     def _await_ready(self, nodes: Sequence[str]) -> None:
         deadline = clock.Deadline(f"readiness of {', '.join(nodes)}", _READY_S)

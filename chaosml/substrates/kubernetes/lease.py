@@ -21,7 +21,7 @@ import msgspec
 from chaosml import clock
 from chaosml.errors import SubstrateError
 from chaosml.store.owner import Process
-from chaosml.substrates.kubernetes.api import ApiUnreachable, Objects, path_of
+from chaosml.substrates.kubernetes.api import ApiUnreachable, Objects, delete_if_there, path_of
 from chaosml.substrates.kubernetes.refusals import ApiError
 
 __all__ = ["DURATION_S", "Healed", "Holding", "Lease", "find", "holdings"]
@@ -219,7 +219,7 @@ class Lease:
             if there.holder != self._holder:
                 return
             if healed is None:
-                self._delete()
+                delete_if_there(self._api, _path(self._namespace))
             else:
                 self._replace(there.version, healed)
 
@@ -261,13 +261,6 @@ class Lease:
                 raise
             return False
         return True
-
-    def _delete(self) -> None:
-        try:
-            self._api.delete(_path(self._namespace))
-        except ApiError as error:
-            if error.status != _NOT_FOUND:
-                raise
 
     def _body(self, healed: Healed | None = None) -> dict[str, Any]:
         annotations = {}

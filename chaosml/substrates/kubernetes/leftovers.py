@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from chaosml.errors import SubstrateError
-from chaosml.substrates.kubernetes.api import Objects, path_of
+from chaosml.substrates.kubernetes.api import Objects, delete_if_there, path_of
 from chaosml.substrates.kubernetes.cordons import Cordons
 from chaosml.substrates.kubernetes.namespace import WORKFLOWS
 from chaosml.substrates.kubernetes.overlay import RUN_LABEL
@@ -68,19 +68,11 @@ def _remove_all(
         if error.status in (_NOT_FOUND, _FORBIDDEN):
             return
         raise
+    at_once = {"propagationPolicy": "Background", "gracePeriodSeconds": 0}
     for name in (str(item["metadata"]["name"]) for item in listed.get("items") or ()):
-        if not (resource == "pods" and name in spare) and _delete(api, f"{path}/{name}"):
+        spared = resource == "pods" and name in spare
+        if not spared and delete_if_there(api, f"{path}/{name}", at_once):
             done(f"deleted {resource.removesuffix('s')} {name}")
-
-
-def _delete(api: Objects, path: str) -> bool:
-    try:
-        api.delete(path, {"propagationPolicy": "Background", "gracePeriodSeconds": 0})
-    except ApiError as error:
-        if error.status != _NOT_FOUND:
-            raise
-        return False
-    return True
 
 
 def _open_nodes(api: Objects, namespace: str, done: Callable[[str], None]) -> None:

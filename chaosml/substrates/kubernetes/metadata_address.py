@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from chaosml.substrates.kubernetes.api import Api, path_of
+from chaosml.substrates.kubernetes.api import Api, delete_if_there, path_of
 from chaosml.substrates.kubernetes.overlay import RUN_LABEL, label_value
-from chaosml.substrates.kubernetes.refusals import ApiError
 from chaosml.substrates.kubernetes.services_pod import APP
 
 __all__ = ["NAME", "PORT", "MetadataAddress"]
 
 NAME = "chaosml-metadata"
 PORT = 8080
-_NOT_FOUND = 404
 
 
 class MetadataAddress:
@@ -49,8 +47,4 @@ class MetadataAddress:
 
     def remove(self) -> None:
         """Take the address away; where there is none nothing happens."""
-        try:
-            self._api.delete(path_of("services", namespace=self._namespace, name=NAME))
-        except ApiError as error:
-            if error.status != _NOT_FOUND:
-                raise
+        delete_if_there(self._api, path_of("services", namespace=self._namespace, name=NAME))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chaosml.errors import FaultRefused
-from chaosml.substrates.kubernetes.api import Api, path_of
+from chaosml.substrates.kubernetes.api import Api, delete_if_there, path_of
 from chaosml.substrates.kubernetes.namespace import WORKFLOWS
 from chaosml.substrates.kubernetes.overlay import EXECUTION_LABEL, label_value
 from chaosml.substrates.kubernetes.pods import Pod
@@ -35,13 +35,13 @@ class Removals:
 
     def remove(self, name: str, options: Mapping[str, Any]) -> bool:
         """Ask for a deletion with given options; return False where the pod is gone already."""
+        path = path_of("pods", namespace=self._namespace, name=name)
         try:
-            self._api.delete(path_of("pods", namespace=self._namespace, name=name), options)
+            return delete_if_there(self._api, path, options)
         except ApiError as error:
-            if error.status in (_NOT_FOUND, _CONFLICT):
-                return False
-            raise
-        return True
+            if error.status != _CONFLICT:
+                raise
+            return False
 
     def remove_pods_of(self, workflow: str) -> None:
         """Remove the pods of a workflow at once, also those that never ran."""
@@ -53,11 +53,7 @@ class Removals:
     def remove_workflow(self, name: str, policy: str) -> None:
         """Remove a workflow, its pods too or not, as the propagation policy says."""
         path = path_of("workflows", namespace=self._namespace, name=name, group=WORKFLOWS)
-        try:
-            self._api.delete(path, {"propagationPolicy": policy})
-        except ApiError as error:
-            if error.status != _NOT_FOUND:
-                raise
+        delete_if_there(self._api, path, {"propagationPolicy": policy})
 
     def evict(self, pod: Pod) -> bool:
         """Ask for a pod's eviction; return False where it is gone already.

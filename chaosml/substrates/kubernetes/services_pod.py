@@ -16,7 +16,7 @@ from typing import Any
 from chaosml import clock
 from chaosml.errors import ServiceError, SubstrateError
 from chaosml.services.remote import RUNNER_PORT, TOXIPROXY_PORT
-from chaosml.substrates.kubernetes.api import Api, ApiUnreachable, path_of
+from chaosml.substrates.kubernetes.api import Api, ApiUnreachable, delete_if_there, path_of
 from chaosml.substrates.kubernetes.overlay import RUN_LABEL, label_value
 from chaosml.substrates.kubernetes.refusals import ApiError
 
@@ -103,17 +103,14 @@ class ServicesPod:
 
     def remove(self) -> None:
         """Delete the pod; one that is not there is left alone."""
-        try:
-            self._api.delete(
-                path_of("pods", namespace=self._namespace, name=self._name),
-                {"gracePeriodSeconds": 0},
-            )
-        except ApiError as error:
-            if error.status != _NOT_FOUND:
-                raise
+        delete_if_there(self._api, self._path, {"gracePeriodSeconds": 0})
 
     def _get(self) -> dict[str, Any]:
-        return self._api.get(path_of("pods", namespace=self._namespace, name=self._name))
+        return self._api.get(self._path)
+
+    @property
+    def _path(self) -> str:
+        return path_of("pods", namespace=self._namespace, name=self._name)
 
     def _runs(self) -> bool:
         status = self._get().get("status") or {}
