@@ -20,7 +20,6 @@ from chaosml.substrates.embedded.wire import Order, Ready, Report
 __all__ = ["KubeletLink", "Lost"]
 
 _READ_BYTES = 1 << 18
-_SEND_S = 10.0
 _CLOSE_S = 10.0
 _THREAD_S = 2.0
 

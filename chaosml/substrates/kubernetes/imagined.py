@@ -17,6 +17,7 @@ import msgspec
 
 from chaosml.substrates.kubernetes.api import Ran, path_of
 from chaosml.substrates.kubernetes.namespace import ENABLED_LABEL, WORKFLOWS
+from chaosml.substrates.kubernetes.pods import MAIN, VERTEX
 from chaosml.substrates.kubernetes.refusals import ApiError
 from chaosml.workflow.names import pod_name
 
@@ -187,11 +188,11 @@ class ImaginedCluster:
                 "metadata": {
                     "name": name,
                     "labels": labels,
-                    "annotations": {"workflows.argoproj.io/node-name": vertex},
+                    "annotations": {VERTEX: vertex},
                 },
                 "spec": {
                     "nodeName": _NODES[task == self.tasks[-1]],
-                    "containers": [{"name": "main"}],
+                    "containers": [{"name": MAIN}],
                 },
             }
             begun = {"running": {"startedAt": _STAMP}}
@@ -277,7 +278,7 @@ def _merge(item: dict[str, Any], change: Mapping[str, Any]) -> None:
 
 
 def _in_state(pod: _Object, state: _Object) -> _Object:
-    status = {"name": "main", "imageID": "", "state": state}
+    status = {"name": MAIN, "imageID": "", "state": state}
     return {**pod, "status": {"phase": "Running", "containerStatuses": [status]}}
 
 
@@ -288,4 +289,4 @@ def _node_of(item: _Object) -> str | None:
 
 def _vertex_of(item: _Object) -> str:
     annotations = item.get("metadata", {}).get("annotations") or {}
-    return str(annotations.get("workflows.argoproj.io/node-name", ""))
+    return str(annotations.get(VERTEX, ""))

@@ -22,10 +22,10 @@ from chaosml.errors import SubstrateError
 from chaosml.history import Entry
 from chaosml.substrates.kubernetes.api import Api, Objects, delete_if_there, path_of
 from chaosml.substrates.kubernetes.lease import Holding, Lease, holdings
-from chaosml.substrates.kubernetes.logs import LogEnded, LogTail
+from chaosml.substrates.kubernetes.logs import PIPE_NS, LogEnded, LogTail
 from chaosml.substrates.kubernetes.observer import Observer
 from chaosml.substrates.kubernetes.pods import Pod
-from chaosml.substrates.kubernetes.substrate import KubernetesSubstrate
+from chaosml.substrates.kubernetes.substrate import KubernetesSubstrate, tell_nobody
 from chaosml.translation import Clocks
 
 __all__ = ["KindSubstrate", "Machines", "revive"]
@@ -33,12 +33,6 @@ __all__ = ["KindSubstrate", "Machines", "revive"]
 _JOIN_S = 3.0
 _READY_S = 60.0
 _POLL_S = 0.5
-_PIPE_NS = 50_000_000
-"""What a process prints is on the node's disk after this: the runtime copies it at once."""
-
-
-def _tell_nobody(message: str) -> None:
-    """Report to nobody."""
 
 
 class Machines(Protocol):
@@ -71,7 +65,7 @@ class KindSubstrate(KubernetesSubstrate):
         namespace: str,
         run: str,
         clocks: Clocks | None = None,
-        tell: Callable[[str], None] = _tell_nobody,
+        tell: Callable[[str], None] = tell_nobody,
     ) -> None:
         """Prepare; `prepare` calls the API for the first time.
 
@@ -230,7 +224,7 @@ class KindSubstrate(KubernetesSubstrate):
         said, ended = tail.finish_from(lines, clock.monotonic_ns())
         observer.take(said)
         stamp = tail.last_stamp
-        if not ended.why_lost and stamp and self._wall.monotonic_ns(stamp) > asked_ns - _PIPE_NS:
+        if not ended.why_lost and stamp and self._wall.monotonic_ns(stamp) > asked_ns - PIPE_NS:
             ended = LogEnded(pod.uid, "it was being written when its node was killed")
         observer.take(ended)
 

@@ -30,10 +30,10 @@ from chaosml.substrates.kubernetes.refusals import ApiError
 from chaosml.substrates.kubernetes.stamps import WallClock
 from chaosml.translation import Clocks
 
-__all__ = ["LineLedger", "LogEnded", "LogLines", "LogTail", "Tails", "runtime_lines"]
+__all__ = ["PIPE_NS", "LineLedger", "LogEnded", "LogLines", "LogTail", "Tails", "runtime_lines"]
 
 _AGAIN_S = 0.3
-_PIPE_NS = 50_000_000
+PIPE_NS = 50_000_000
 """The runtime stamps a line at most so long after it was written: it copies it at once."""
 _LOG_BYTES_MAX = 64 << 20
 _BAD_REQUEST = 400
@@ -333,7 +333,7 @@ class LogTail:
         if self._wall is None or not self._ledger.last_stamp:
             return self._start_ns, read_ns
         stamp_ns, skew_ns = self._wall.monotonic_ns(self._ledger.last_stamp), self._wall.skew_ns
-        earliest_ns = max(self._start_ns, stamp_ns - skew_ns - _PIPE_NS)
+        earliest_ns = max(self._start_ns, stamp_ns - skew_ns - PIPE_NS)
         latest_ns = min(read_ns, stamp_ns + skew_ns + _MICROSECOND_NS)
         return (self._start_ns, read_ns) if earliest_ns > latest_ns else (earliest_ns, latest_ns)
 

@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 from chaosml import clock
 from chaosml.event import Basis, NodeChanged, PodCreated, PodExited, PodStarted, TaskPhase
-from chaosml.history import Entry
 from chaosml.substrates.kubernetes import pods as podlife
 from chaosml.substrates.kubernetes.deaths import Deaths
 from chaosml.substrates.kubernetes.logs import LogEnded, LogLines
@@ -124,7 +123,7 @@ class Observer:
         pod = self._pods.pods.get(uid)
         return pod if pod is not None and pod.exists else None
 
-    def tick(self, now_ns: int) -> Sequence[Entry]:
+    def check(self, now_ns: int) -> None:
         """See whether something is waited for that will not come.
 
         Raises:
@@ -132,7 +131,6 @@ class Observer:
             SubstrateError: the environment does not give what the workflow needs.
         """
         self._obstacles.check(now_ns)
-        return ()
 
     def take(self, report: Report | LogLines | LogEnded) -> None:
         """Take what a thread reports; that a watch failed is not for here."""

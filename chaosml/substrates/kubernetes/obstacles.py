@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chaosml.errors import SubstrateError, UsageError
@@ -19,7 +19,14 @@ from chaosml.substrates.kubernetes.api import Objects
 from chaosml.substrates.kubernetes.refusals import ApiError
 from chaosml.substrates.kubernetes.watches import Change, Kind
 
-__all__ = ["CLUSTER_CAPACITY_S", "KIND_CAPACITY_S", "Obstacles", "create_workflow", "obstacle_of"]
+__all__ = [
+    "CLUSTER_CAPACITY_S",
+    "KIND_CAPACITY_S",
+    "Obstacles",
+    "container_statuses",
+    "create_workflow",
+    "obstacle_of",
+]
 
 KIND_CAPACITY_S = 60.0
 """How long a pod may wait for room in a kind cluster, which does not grow."""
@@ -72,8 +79,7 @@ def obstacle_of(status: Mapping[str, Any]) -> dict[str, str] | None:
     for condition in status.get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             return {"kind": "capacity", "text": str(condition.get("message") or "")}
-    containers = (*(status.get("initContainerStatuses") or ()),)
-    for container in (*containers, *(status.get("containerStatuses") or ())):
+    for container in container_statuses(status):
         waiting = (container.get("state") or {}).get("waiting") or {}
         reason, image = str(waiting.get("reason")), str(container.get("image"))
         text = f"{reason} {waiting.get('message', '')}".strip()
@@ -83,6 +89,14 @@ def obstacle_of(status: Mapping[str, Any]) -> dict[str, str] | None:
         if reason in _CONFIGURATION:
             return {"kind": "configuration", "text": text}
     return None
+
+
+def container_statuses(status: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what the status of a pod says of its containers, those that begin first first."""
+    return [
+        *(status.get("initContainerStatuses") or ()),
+        *(status.get("containerStatuses") or ()),
+    ]
 
 
 class Obstacles:
@@ -166,7 +180,7 @@ class Obstacles:
             self._held_back.add(fact.node)
         for name, one in self._waiting.items():
             if one.for_capacity:
-                self._waiting[name] = _Waiting(one.what, one.limit_s, at_ns, for_capacity=True)
+                self._waiting[name] = replace(one, since_ns=at_ns)
 
     def check(self, now_ns: int) -> None:
         """Raise for what has been waited for too long.
@@ -192,7 +206,5 @@ class Obstacles:
         """Begin to wait; what is waited for in other words already keeps its beginning."""
         before = self._waiting.get(name)
         if before is not None and before.for_capacity == waiting.for_capacity:
-            waiting = _Waiting(
-                waiting.what, waiting.limit_s, before.since_ns, for_capacity=waiting.for_capacity
-            )
+            waiting = replace(waiting, since_ns=before.since_ns)
         self._waiting[name] = waiting

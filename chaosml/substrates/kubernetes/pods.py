@@ -29,14 +29,16 @@ from chaosml.substrates.kubernetes.watches import Change, Kind
 from chaosml.substrates.kubernetes.workflows import place_of
 from chaosml.substrates.protocol import PodView
 
-__all__ = ["MAIN", "RESUME", "Pod", "PodFollower", "Said", "trim"]
+__all__ = ["MAIN", "RESUME", "VERTEX", "WAIT", "Pod", "PodFollower", "Said", "trim"]
 
 MAIN = "main"
 """Argo's name of the user's container."""
 RESUME = "SIGCONT"
 """The signal that lets a stopped program go on."""
-_WAIT = "wait"
-_VERTEX = "workflows.argoproj.io/node-name"
+WAIT = "wait"
+"""That of Argo's executor beside it."""
+VERTEX = "workflows.argoproj.io/node-name"
+"""Annotation of a pod with its vertex."""
 _METADATA = (
     "uid",
     "name",
@@ -142,7 +144,7 @@ def trim(item: dict[str, Any], variables: Collection[str] | None = None) -> dict
                 one for one in status.get("containerStatuses") or () if one["name"] == MAIN
             ],
             "waitStatuses": [
-                one for one in status.get("containerStatuses") or () if one["name"] == _WAIT
+                one for one in status.get("containerStatuses") or () if one["name"] == WAIT
             ],
         },
     }
@@ -245,7 +247,7 @@ class PodFollower:
 
     def _add(self, item: Mapping[str, Any]) -> Pod:
         metadata, name = item["metadata"], str(item["metadata"]["name"])
-        vertex = str((metadata.get("annotations") or {}).get(_VERTEX, name))
+        vertex = str((metadata.get("annotations") or {}).get(VERTEX, name))
         place = place_of(self._workflow, vertex, _template_of(self._workflow, name))
         grace_s = item["spec"].get("terminationGracePeriodSeconds")
         uid = str(metadata["uid"])

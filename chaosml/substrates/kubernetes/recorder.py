@@ -13,15 +13,14 @@ from typing import Any
 import msgspec
 
 from chaosml.shadow.recording import Header, Node, PodState, RecordingWriter, Status
+from chaosml.substrates.kubernetes.pods import MAIN, VERTEX, WAIT
 from chaosml.substrates.kubernetes.stamps import WallClock
 from chaosml.substrates.kubernetes.watches import Change, Kind
 
 __all__ = ["Recorder"]
 
 _ARGOS = "workflows.argoproj.io/"
-_VERTEX = f"{_ARGOS}node-name"
 _APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-_MAIN, _WAIT = "main", "wait"
 
 
 class Recorder:
@@ -169,13 +168,13 @@ def _parameters(holder: Mapping[str, Any]) -> dict[str, str]:
 def _pod(change: Change, at_ns: int) -> PodState:
     item = change.object
     metadata, status = item["metadata"], item["status"]
-    main = _terminated(status.get("containerStatuses") or (), _MAIN)
-    wait = _terminated(status.get("waitStatuses") or (), _WAIT)
+    main = _terminated(status.get("containerStatuses") or (), MAIN)
+    wait = _terminated(status.get("waitStatuses") or (), WAIT)
     return PodState(
         at_ns=at_ns,
         uid=str(metadata["uid"]),
         pod=str(metadata["name"]),
-        vertex=str((metadata.get("annotations") or {}).get(_VERTEX, metadata["name"])),
+        vertex=str((metadata.get("annotations") or {}).get(VERTEX, metadata["name"])),
         phase=str(status.get("phase") or ""),
         message=str(status.get("message") or ""),
         exit_code=main.get("exitCode"),

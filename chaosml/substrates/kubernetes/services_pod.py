@@ -10,13 +10,13 @@ where only a port-forward gets to; its proxies listen on the pod's address.
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
 from typing import Any
 
 from chaosml import clock
 from chaosml.errors import ServiceError, SubstrateError
 from chaosml.services.remote import RUNNER_PORT, TOXIPROXY_PORT
 from chaosml.substrates.kubernetes.api import Api, ApiUnreachable, delete_if_there, path_of
+from chaosml.substrates.kubernetes.obstacles import container_statuses
 from chaosml.substrates.kubernetes.overlay import RUN_LABEL, label_value
 from chaosml.substrates.kubernetes.refusals import ApiError
 
@@ -114,7 +114,7 @@ class ServicesPod:
 
     def _runs(self) -> bool:
         status = self._get().get("status") or {}
-        for container in _container_statuses(status):
+        for container in container_statuses(status):
             waiting = (container.get("state") or {}).get("waiting") or {}
             if waiting.get("reason") in _HOPELESS:
                 raise SubstrateError(
@@ -127,7 +127,7 @@ class ServicesPod:
 
     def _explain(self) -> str:
         status = self._get().get("status") or {}
-        for container in _container_statuses(status):
+        for container in container_statuses(status):
             for state in (container.get("state") or {}).values():
                 if state.get("reason"):
                     return f"{state['reason']} {state.get('message', '')}".strip()
@@ -188,10 +188,3 @@ class ServicesPod:
                 "resources": {"requests": {"cpu": "50m", "memory": "32Mi"}},
             }
         ]
-
-
-def _container_statuses(status: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [
-        *(status.get("initContainerStatuses") or ()),
-        *(status.get("containerStatuses") or ()),
-    ]

@@ -37,17 +37,16 @@ from chaosml.substrates.kubernetes.watches import Change, Failed, Reflector
 from chaosml.substrates.protocol import PodView, Submission
 from chaosml.translation import Clocks
 
-__all__ = ["HARNESS", "KubernetesSubstrate"]
+__all__ = ["HARNESS", "KubernetesSubstrate", "tell_nobody"]
 
 HARNESS = "harness"
 """Who ends what is left at the end of an execution."""
 
-_NOT_FOUND = 404
 _QUIET_S = 15.0
 _WAKE_S = 0.2
 
 
-def _tell_nobody(message: str) -> None:
+def tell_nobody(message: str) -> None:
     """Report to nobody."""
 
 
@@ -69,7 +68,7 @@ class KubernetesSubstrate:
         run: str,
         own: bool = False,
         clocks: Clocks | None = None,
-        tell: Callable[[str], None] = _tell_nobody,
+        tell: Callable[[str], None] = tell_nobody,
     ) -> None:
         """Prepare; `prepare` calls the API for the first time.
 
@@ -155,7 +154,8 @@ class KubernetesSubstrate:
         )
         self._watch("workflows", namespaces.WORKFLOWS)
         self._watch("pods", "v1")
-        create_workflow(self._api, self._path("workflows"), workflow, submission.workflow_file)
+        path = path_of("workflows", namespace=self._namespace, group=namespaces.WORKFLOWS)
+        create_workflow(self._api, path, workflow, submission.workflow_file)
         return self._observer.sources.take()
 
     def handle(self, message: Any) -> Sequence[Entry]:
@@ -177,7 +177,9 @@ class KubernetesSubstrate:
             SubstrateError: another run has taken the namespace; what is needed does not come.
         """
         self._lease.renew(now_ns)
-        return () if self._observer is None else self._observer.tick(now_ns)
+        if self._observer is not None:
+            self._observer.check(now_ns)
+        return ()
 
     @property
     def due_ns(self) -> int | None:
@@ -444,7 +446,3 @@ class KubernetesSubstrate:
         if self._observer is not None:
             self._observer.close(str(error))
         self._inbox.put((self, None))
-
-    def _path(self, resource: str, name: str | None = None) -> str:
-        group = namespaces.WORKFLOWS if resource == "workflows" else "v1"
-        return path_of(resource, namespace=self._namespace, name=name, group=group)
