@@ -37,7 +37,7 @@ from chaosml.substrates.protocol import (
     WatchesDrains,
 )
 
-__all__ = ["Performer", "Pods", "World", "find_pod"]
+__all__ = ["Performer", "Pods", "StrikeScene", "World", "find_pod"]
 
 
 class Pods(
@@ -55,6 +55,26 @@ class Pods(
 
     def pods(self) -> Sequence[PodView]:
         """Return the pods that exist."""
+
+
+class _SeesPods(Protocol):
+    """A substrate, as far as it is asked who is where."""
+
+    def pods(self) -> Sequence[PodView]:
+        """Return the pods that exist."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StrikeScene:
+    """The moment of a strike, as a script may ask about it (`faults.script.Scene`)."""
+
+    injection: str
+    target: PodView
+    substrate: _SeesPods
+
+    def pods_on(self, node: str) -> Sequence[PodView]:
+        """Return the pods that exist on a node."""
+        return [pod for pod in self.substrate.pods() if pod.node == node]
 
 
 class World(Protocol):

@@ -239,4 +239,4 @@ def _find(options: RunOptions, tell: Callable[[str], None]) -> Target:
         )
         info = up(wanted, tell)
         return Target(info.context, info.namespace, info.image)
-    return Target(place.context, place.namespace, options.image or services_image())
+    return foreseen(options, place)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from chaosml.plan.model import Plan
 from chaosml.runner.execution import Setup
 from chaosml.runner.setup import Composer
-from chaosml.runner.ways import Driver, foresee_ways
+from chaosml.runner.ways import Driver, create_ways
 from chaosml.scenario.load import LoadedScenario
 from chaosml.services.client import Endpoints
 from chaosml.services.messages import Answer, Order
@@ -87,7 +87,7 @@ def compose(loaded: LoadedScenario, substrate: str, *, driver: Driver | None = N
         substrate=substrate,
         deadline_s=loaded.scenario.deadline,
         secrets={name: dict.fromkeys(keys, "") for name, keys in secrets.items()},
-        ways=foresee_ways(loaded, ForeseenServices(), driver or _Nowhere()),
+        ways=create_ways(loaded, ForeseenServices(), driver or _Nowhere()),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from chaosml import clock
 from chaosml.errors import FaultRefused
@@ -29,7 +29,7 @@ from chaosml.faults import script as steps
 from chaosml.faults.catalogue import FaultKind
 from chaosml.faults.degradation import Degradation
 from chaosml.plan.model import PlannedInjection
-from chaosml.runner.actions import Performer, Pods, World, find_pod
+from chaosml.runner.actions import Performer, StrikeScene, World, find_pod
 from chaosml.runner.places import rule_of
 from chaosml.services.messages import Arm, EndHolds, Release
 from chaosml.substrates.protocol import PodView
@@ -68,26 +68,6 @@ class _Injection:
     """When an approximate trigger strikes."""
     step: int | None = None
     scripts: list[_Waiting] = field(default_factory=list)
-
-
-class _Scene:
-    """The moment of a strike, as a script may ask about it."""
-
-    def __init__(self, injection: str, target: PodView, substrate: Pods) -> None:
-        self._injection = injection
-        self._target = target
-        self._substrate = substrate
-
-    @property
-    def injection(self) -> str:
-        return self._injection
-
-    @property
-    def target(self) -> PodView:
-        return self._target
-
-    def pods_on(self, node: str) -> Sequence[PodView]:
-        return [pod for pod in self._substrate.pods() if pod.node == node]
 
 
 def _service(kind: FaultKind, options: Any) -> str | None:
@@ -267,8 +247,7 @@ class Injections:
 
     def _strike(self, injection: _Injection, target: PodView) -> None:
         injection.struck, injection.target = True, target
-        name = injection.planned.injection
-        scene = _Scene(name, target, cast("Pods", self._world.substrate))
+        scene = StrikeScene(injection.planned.injection, target, self._world.substrate)
         script = injection.kind.script(injection.options, injection.planned.view, scene)
         self._start(injection, script)
 

@@ -116,12 +116,11 @@ def run(path: pathlib.Path, options: RunOptions, progress: Progress) -> RunResul
 def _run(
     loaded: LoadedScenario, planned: Plan, options: RunOptions, progress: Progress
 ) -> RunResult:
-    place = options.place
     recovery.recover(options.reports, progress.notice)
     directory = RunDirectory.create(options.reports, loaded.scenario.metadata.name, clock.utc_now())
     conclude.save_inputs(directory, loaded, planned, options)
     progress.run_started(loaded.scenario, planned, directory.path)
-    interrupted = _execute(loaded, planned, directory, options, place, progress)
+    interrupted = _execute(loaded, planned, directory, options, progress)
     result = conclude.conclude(directory, interrupted=interrupted)
     progress.judged(result.judgement, directory.path)
     conclude.refuse_unreachable(result)
@@ -133,14 +132,13 @@ def _execute(
     planned: Plan,
     directory: RunDirectory,
     options: RunOptions,
-    place: Place | None,
     progress: Progress,
 ) -> bool:
     """Carry out the plan; return whether the user cut it short."""
     inbox: _Inbox = queue.SimpleQueue()
     with (
         Interruption(inbox) as interruption,
-        _workspace(directory, place) as workspace,
+        _workspace(directory, options.place) as workspace,
         _environment(loaded, options, directory, workspace, inbox, progress.notice) as (
             substrate,
             services,

@@ -36,18 +36,17 @@ def recover(reports: pathlib.Path, notice: Callable[[str], None], *, clusters: b
         if owner is None:
             continue
         healed += _recover_here(directory, owner, notice)
-        if owner.place is not None and not clusters:
-            continue
-        try:
-            healed += (
-                0 if owner.place is None else recover_cluster(owner.place, notice, run=owner.run)
-            )
-        except ChaosmlError as error:
-            problems.append(
-                f"{directory.path}: its run died in {owner.place}: {error} (if that cluster is "
-                f"gone for good, remove {directory.path / OWNER})"
-            )
-            continue
+        if owner.place is not None:
+            if not clusters:
+                continue
+            try:
+                healed += recover_cluster(owner.place, notice, run=owner.run)
+            except ChaosmlError as error:
+                problems.append(
+                    f"{directory.path}: its run died in {owner.place}: {error} (if that cluster "
+                    f"is gone for good, remove {directory.path / OWNER})"
+                )
+                continue
         directory.disown()
     if problems:
         raise HarnessError("\n".join(problems))

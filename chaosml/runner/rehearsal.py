@@ -27,7 +27,7 @@ from chaosml.faults import script as steps
 from chaosml.history import Entry
 from chaosml.plan.model import Plan
 from chaosml.runner import foresight
-from chaosml.runner.actions import Performer
+from chaosml.runner.actions import Performer, StrikeScene
 from chaosml.runner.cluster_environment import Parts, Target, assemble, occupy
 from chaosml.runner.execution import Setup
 from chaosml.runner.life import refuse_missing
@@ -39,7 +39,6 @@ from chaosml.services.remote import RUNNER_PORT
 from chaosml.substrates.kubernetes.calls import Call, RecordingApi, RecordingMachines
 from chaosml.substrates.kubernetes.imagined import ImaginedCluster, ImaginedMachines
 from chaosml.substrates.kubernetes.kind import KindSubstrate
-from chaosml.substrates.kubernetes.substrate import KubernetesSubstrate
 from chaosml.substrates.protocol import PodView
 
 __all__ = ["Phase", "Rehearsal", "rehearse"]
@@ -207,19 +206,6 @@ class _World:
         """Write nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Scene:
-    """The moment of a strike."""
-
-    injection: str
-    target: PodView
-    substrate: KubernetesSubstrate
-
-    def pods_on(self, node: str) -> Sequence[PodView]:
-        """Return the pods that exist on a node."""
-        return [pod for pod in self.substrate.pods() if pod.node == node]
-
-
 @dataclass(slots=True)
 class _Execution:
     """One execution on the imagined cluster."""
@@ -246,7 +232,7 @@ class _Execution:
         substrate.tick(clock.monotonic_ns() + _RENEWAL_NS)
         for plan, kind, options in self.setup.injections:
             performer = Performer(_World(substrate, self.ways), plan.injection)
-            scene = _Scene(plan.injection, self._find(plan.task), substrate)
+            scene = StrikeScene(plan.injection, self._find(plan.task), substrate)
             title = f"{name}: {plan.fault} ({plan.inject}) at {plan.place.words}"
             self._play(kind.script(options, plan.view, scene), performer, title)
             self.script.begin(f"{name}: heal {plan.fault}")
@@ -324,11 +310,8 @@ class _Execution:
 def _steps(script: steps.Script) -> Iterator[steps.Step]:
     """Yield what a script does; all that it waits for happens."""
     with contextlib.suppress(StopIteration):
-        step = (
-            next(script)
-            if inspect.getgeneratorstate(script) == "GEN_CREATED"
-            else script.send(True)
-        )
+        created = inspect.getgeneratorstate(script) == inspect.GEN_CREATED
+        answer = None if created else True
         while True:
-            yield step
-            step = script.send(True)
+            yield script.send(answer)
+            answer = True

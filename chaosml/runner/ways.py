@@ -28,7 +28,7 @@ from chaosml.services.messages import Answer, Measure, OpenRelay, Order
 from chaosml.workflow.protocol import EnvironmentVariable
 from chaosml.workflow.reducer import templates_of
 
-__all__ = ["Driver", "Relays", "Way", "Ways", "foresee_ways", "is_proxied", "open_ways"]
+__all__ = ["Driver", "Relays", "Way", "Ways", "create_ways", "is_proxied", "open_ways"]
 
 
 class Driver(Protocol):
@@ -128,7 +128,7 @@ class Ways:
 
 def is_proxied(loaded: LoadedScenario) -> bool:
     """Whether any fault of the scenario needs a proxy."""
-    return bool(list(_wanted(loaded)))
+    return next(_wanted(loaded), None) is not None
 
 
 def _wanted(loaded: LoadedScenario) -> Iterator[tuple[str, str]]:
@@ -145,8 +145,7 @@ def open_ways(loaded: LoadedScenario, services: Services) -> Ways:
     Raises:
         ServiceError: Toxiproxy or a relay cannot be had.
     """
-    wanted = list(dict.fromkeys(_wanted(loaded)))
-    if not wanted:
+    if not is_proxied(loaded):
         return Ways(parameters=_direct(loaded.scenario.services))
     # Imported here: the library and its HTTP client are for such scenarios alone.
     from chaosml.services.proxies import Proxies
@@ -156,7 +155,7 @@ def open_ways(loaded: LoadedScenario, services: Services) -> Ways:
         raise ServiceError("the services were started without Toxiproxy")
     driver = Proxies(url)
     driver.wait()
-    return _Opening(loaded, services, driver).open(wanted)
+    return create_ways(loaded, services, driver)
 
 
 def _direct(services: Mapping[str, Service]) -> dict[str, str]:
@@ -178,8 +177,8 @@ class Relays(Protocol):
         """Ask them."""
 
 
-def foresee_ways(loaded: LoadedScenario, services: Relays, driver: Driver) -> Ways:
-    """Return the ways that a run would open, with whatever stands for services and proxies."""
+def create_ways(loaded: LoadedScenario, services: Relays, driver: Driver) -> Ways:
+    """Create the proxies that the scenario's faults need: of a run, or of what stands for one."""
     wanted = list(dict.fromkeys(_wanted(loaded)))
     if not wanted:
         return Ways(parameters=_direct(loaded.scenario.services))
