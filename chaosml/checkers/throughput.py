@@ -173,11 +173,8 @@ def _judge_open(trial: Analysis, slowdown: Slowdown, limit_s: float) -> tuple[St
 def _died(trial: Analysis, degradation: Degradation) -> tuple[str, str] | None:
     """Return cause and words where an attempt ended badly once the service was slow."""
     for pod in trial.timeline.pods_of(degradation.task):
-        exited = pod.exited
-        if exited is None or exited.fact.exit_code == 0 or not degradation.runs(pod):
-            continue
-        if degradation.ended is not None and not exited.at.is_after(degradation.ended):
-            words = f"attempt {pod.attempt} exited {exited.fact.exit_code} meanwhile"
+        if pod.exited is not None and degradation.saw_failure_of(pod):
+            words = f"attempt {pod.attempt} exited {pod.exited.fact.exit_code} meanwhile"
             return "died-of-slow-service", words
     return None
 

@@ -6,13 +6,14 @@ as they do with kubectl: only pods of the pipeline are evicted at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from chaosml.errors import FaultRefused
 from chaosml.event import Event, PodExited
 from chaosml.faults.script import Cordon, Evict, Pause, Scene, Script, Until
+from chaosml.substrates.protocol import PodView
 
-__all__ = ["drain", "exit_of"]
+__all__ = ["await_deaths", "drain", "exit_of"]
 
 _RETRY_S = 5.0
 """As kubectl: the pause before a refused eviction is tried again."""
@@ -51,6 +52,11 @@ def drain(node: str, view: str, patience_s: float, scene: Scene) -> Script:
                     ) from refusal
                 left_s -= _RETRY_S
                 yield Pause(_RETRY_S)
+    yield from await_deaths(pods, node, scene, _DEATH_S)
+
+
+def await_deaths(pods: Sequence[PodView], node: str, scene: Scene, limit_s: float) -> Script:
+    """Wait for the ends of evicted pods of a node, for each so long at most."""
     for pod in pods:
         if any(other.uid == pod.uid and other.running for other in scene.pods_on(node)):
-            yield Until(exit_of(pod.uid), f"death of the evicted pod {pod.uid}", _DEATH_S)
+            yield Until(exit_of(pod.uid), f"death of the evicted pod {pod.uid}", limit_s)

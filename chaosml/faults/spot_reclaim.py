@@ -29,7 +29,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from chaosml.event import Event, NodeChanged, NoticeVisible, PodDeletion
-from chaosml.faults.draining import drain, exit_of
+from chaosml.faults.draining import await_deaths, drain
 from chaosml.faults.script import (
     AddNode,
     Also,
@@ -173,9 +173,7 @@ def _await_drain(node: str, notice_s: float, scene: Scene) -> Script:
             "is the handler there, and does its metadata URL name our service?",
         )
         return
-    for pod in pods:
-        if any(other.uid == pod.uid and other.running for other in scene.pods_on(node)):
-            yield Until(exit_of(pod.uid), f"death of the evicted pod {pod.uid}", notice_s)
+    yield from await_deaths(pods, node, scene, notice_s)
 
 
 def _end_drain(node: str, options: SpotReclaimOptions) -> Script:

@@ -12,7 +12,7 @@ from chaosml.errors import Problem
 from chaosml.scenario.parts import Parts
 from chaosml.workflow.load import Examination
 
-__all__ = ["check_environment", "check_pipeline", "describe_unknown_task"]
+__all__ = ["check_environment", "check_pipeline", "describe_undeclared", "describe_unknown_task"]
 
 _TAG = re.compile(r"\{\{\s*(.*?)\s*\}\}")
 _TAGS = ("git.commit", "workflow.name", "workflow.namespace", "workflow.uid")
@@ -70,14 +70,15 @@ def _check_parameters(parts: Parts, examined: Examination | None) -> Iterator[Pr
     for name in given:
         if name not in declared:
             place: Loc = ("pipeline", "parameters", name)
-            yield document.problem(place, _undeclared(name, declared), key=True)
+            yield document.problem(place, describe_undeclared(name, declared), key=True)
     for key, name in isolated.items():
         if name not in declared:
             place = ("pipeline", "isolate", key)
-            yield document.problem(place, f"isolate.{key}: {_undeclared(name, declared)}")
+            yield document.problem(place, f"isolate.{key}: {describe_undeclared(name, declared)}")
 
 
-def _undeclared(name: str, declared: Collection[str]) -> str:
+def describe_undeclared(name: str, declared: Collection[str]) -> str:
+    """Return what is wrong with the name of a parameter that the workflow does not declare."""
     meant = nearest(name, declared)
     listed = ", ".join(declared) or "none"
     advice = f'did you mean "{meant}"?' if meant else f"it has: {listed}"

@@ -10,6 +10,7 @@ from chaosml.document import Loc, nearest
 from chaosml.errors import Problem
 from chaosml.scenario.model import STORE, Service
 from chaosml.scenario.parts import Parts
+from chaosml.scenario.pipeline import describe_undeclared
 from chaosml.workflow.load import Examination
 
 __all__ = ["check_services"]
@@ -56,7 +57,5 @@ def _check_parameter(
         return
     declared = [parameter.name for parameter in arguments.parameters]
     if name not in declared:
-        meant = nearest(name, declared)
-        advice = f'did you mean "{meant}"?' if meant else f"it has: {', '.join(declared) or 'none'}"
-        message = f'parameter: the workflow declares no parameter "{name}"; {advice}'
+        message = f"parameter: {describe_undeclared(name, declared)}"
         yield parts.document.problem(at, message)

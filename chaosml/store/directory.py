@@ -27,7 +27,7 @@ import msgspec
 from chaosml.errors import HistoryError, UsageError
 from chaosml.store.owner import Owner
 
-__all__ = ["INPUTS", "LATEST", "OWNER", "Owner", "RunDirectory", "unfinished"]
+__all__ = ["INPUTS", "LATEST", "OWNER", "Owner", "RunDirectory", "replace_file", "unfinished"]
 
 INPUTS = ("scenario.yaml", "workflow.yaml", "plan.json", "invocation.json")
 """The documents without which nothing can be judged; written first, in this order."""
@@ -112,7 +112,7 @@ class RunDirectory:
             HistoryError: the file system refuses, such as a full disk.
         """
         with _told(f"write {self.path / name}"):
-            _replace(self.path / name, content)
+            replace_file(self.path / name, content)
 
     def execution(self, kind: str, number: int) -> pathlib.Path:
         """Make and return the folder of `control` or `trial` number `number`.
@@ -222,7 +222,12 @@ def _point_latest(path: pathlib.Path) -> None:
         raise
 
 
-def _replace(path: pathlib.Path, content: bytes) -> None:
+def replace_file(path: pathlib.Path, content: bytes) -> None:
+    """Write a file, whole or not at all.
+
+    Raises:
+        OSError: the file system refuses; an older file is as it was.
+    """
     temporary = path.parent / f".{path.name}-{os.getpid()}"
     try:
         with open(temporary, "wb") as file:

@@ -66,6 +66,13 @@ class Degradation:
             return False
         return pod.exited is None or pod.exited.at.earliest_ns > self.began.latest_ns
 
+    def saw_failure_of(self, pod: Pod) -> bool:
+        """Whether a pod that ran meanwhile had failed before the last toxic was off."""
+        exited, ended = pod.exited, self.ended
+        if exited is None or ended is None or exited.fact.exit_code == 0:
+            return False
+        return self.runs(pod) and not exited.at.is_after(ended)
+
 
 @dataclass(frozen=True, slots=True)
 class Slowdown:

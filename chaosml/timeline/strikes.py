@@ -73,11 +73,8 @@ def _deaths_by_degradation(timeline: Timeline) -> Iterator[Strike]:
     """Yield the ends of pods that failed by themselves while a service was slow for them."""
     for degradation in find_degradations(timeline):
         for pod in timeline.pods_of(degradation.task):
-            exited, ended = pod.exited, degradation.ended
-            if exited is None or exited.fact.exit_code == 0 or pod.strikes:
-                continue
-            if degradation.runs(pod) and ended is not None and not exited.at.is_after(ended):
-                yield Strike(degradation.injection, pod, exited.at, "degraded", None)
+            if pod.exited is not None and not pod.strikes and degradation.saw_failure_of(pod):
+                yield Strike(degradation.injection, pod, pod.exited.at, "degraded", None)
 
 
 def _survived(injection: Injection, pod: Pod) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import statistics
 from collections import Counter
@@ -11,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from chaosml.errors import HarnessError, UsageError
+from chaosml.store.directory import replace_file
 from chaosml.workflow.survey import SCHEMA, Cell, Measured, Outcome, Spread, Survey, Trial
 from chaosml.workflow.views import View
 
@@ -44,15 +44,9 @@ def write(path: pathlib.Path, survey: Survey) -> None:
     Raises:
         HarnessError: the disk refuses.
     """
-    temporary = path.parent / f".{path.name}-{os.getpid()}"
     try:
-        with temporary.open("wb") as file:
-            file.write(encode(survey))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        replace_file(path, encode(survey))
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise HarnessError(f"{path}: cannot be written: {error.strerror}") from error
 
 

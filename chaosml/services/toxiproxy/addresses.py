@@ -11,7 +11,15 @@ from typing import Any
 
 from chaosml.errors import ServiceError
 
-__all__ = ["AddressError", "listen_on", "resolve", "show_listener", "split", "upstream_addresses"]
+__all__ = [
+    "AddressError",
+    "join",
+    "listen_on",
+    "resolve",
+    "show_listener",
+    "split",
+    "upstream_addresses",
+]
 
 _PORT_MAX = 65535
 _BACKLOG = 4096
@@ -136,7 +144,7 @@ async def listen_on(address: str, own_host: str) -> socket.socket:
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        shown = _join(place[0], place[1])
+        shown = join(place[0], place[1])
         raise AddressError(f"listen tcp {shown}: bind: {_reason(error)}") from None
     listener.setblocking(False)
     return listener
@@ -150,8 +158,9 @@ def _reason(error: OSError) -> str:
 def show_listener(listener: socket.socket) -> str:
     """Return where a socket listens, as `host:port`."""
     place = listener.getsockname()
-    return _join(place[0], place[1])
+    return join(place[0], place[1])
 
 
-def _join(host: str, port: int) -> str:
+def join(host: str, port: int) -> str:
+    """Return `host:port`, an IPv6 address in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from chaosml.services.toxiproxy.addresses import (
     AddressError,
+    join,
     listen_on,
     resolve,
     show_listener,
@@ -93,9 +94,7 @@ class Proxy:
         Raises:
             AddressError: The address cannot be read or the host is not known.
         """
-        host, port = await resolve(listen)
-        shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        return (self.listen, self.upstream) != (shown, upstream)
+        return (self.listen, self.upstream) != (join(*await resolve(listen)), upstream)
 
     async def start(self) -> None:
         """Begin to listen, where it does not.
