@@ -24,8 +24,9 @@ from chaosml.faults.script import (
     Script,
     Until,
 )
+from chaosml.workflow.views import View
 
-__all__ = ["Canary", "Degradation", "Effect", "degrade", "delay"]
+__all__ = ["Canary", "Degradation", "Effect", "Slowing", "degrade", "delay"]
 
 _MARGIN_S = 3.0
 _SAMPLES = 3
@@ -37,6 +38,20 @@ class Degradation(Protocol):
 
     def service(self, options: Any) -> str:
         """Return the name of the service: the way to it goes through a proxy in the whole run."""
+
+
+class Slowing:
+    """What such kinds of faults have in common: nobody dies of them by our hand."""
+
+    capabilities: tuple[type, ...] = ()
+
+    def views(self, options: Any, *, has_outputs: bool) -> Sequence[View | None]:
+        """Return that there is no death to be seen."""
+        return (None,)
+
+    def lethal(self, options: Any) -> bool:
+        """A slow service kills nobody who waits for it."""
+        return False
 
 
 @dataclass(frozen=True, slots=True)

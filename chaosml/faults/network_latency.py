@@ -13,54 +13,25 @@ with the service in the meantime, as the gate or a relay saw it. Heal: the toxic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated
-
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-
-from chaosml.faults.degradation import degrade, delay
+from chaosml.faults.degradation import Slowing, degrade, delay
 from chaosml.faults.script import Scene, Script
-from chaosml.faults.storage_latency import check_latency
-from chaosml.scenario.model import Duration
-from chaosml.workflow.views import View
+from chaosml.faults.storage_latency import LatencyOptions
 
 __all__ = ["NetworkLatency", "NetworkLatencyOptions"]
 
 
-class NetworkLatencyOptions(BaseModel):
-    """Options of `network.latency`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+class NetworkLatencyOptions(LatencyOptions):
+    """Options of `network.latency`: those of `storage.latency`, and which service."""
 
     service: str
     """`store`, or a name under `services:`."""
-    latency: Duration
-    """Added to every answer; 20 ms at least, or no canary could tell it from chance."""
-    jitter: Duration = 0.0
-    """At most so much more or less."""
-    duration: Annotated[Duration, Field(alias="for")]
-    """How long."""
-
-    @model_validator(mode="after")
-    def _check(self) -> NetworkLatencyOptions:
-        check_latency(self.latency, self.jitter, self.duration)
-        return self
 
 
-class NetworkLatency:
+class NetworkLatency(Slowing):
     """Delays a service's answers to the target."""
 
     kind = "network.latency"
     options = NetworkLatencyOptions
-    capabilities: tuple[type, ...] = ()
-
-    def views(self, options: NetworkLatencyOptions, *, has_outputs: bool) -> Sequence[View | None]:
-        """Nobody dies of it by our hand."""
-        return (None,)
-
-    def lethal(self, options: NetworkLatencyOptions) -> bool:
-        """A slow service kills nobody who waits for it."""
-        return False
 
     def service(self, options: NetworkLatencyOptions) -> str:
         """The service that the fault names."""

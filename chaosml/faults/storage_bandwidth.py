@@ -15,7 +15,6 @@ Heal: the toxics are removed.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -27,10 +26,9 @@ from pydantic import (
     model_validator,
 )
 
-from chaosml.faults.degradation import Canary, Effect, degrade
+from chaosml.faults.degradation import Canary, Effect, Slowing, degrade
 from chaosml.faults.script import Scene, Script
 from chaosml.scenario.model import STORE, Duration
-from chaosml.workflow.views import View
 
 __all__ = ["BandwidthOptions", "Rate", "StorageBandwidth", "parse_rate"]
 
@@ -91,20 +89,11 @@ class BandwidthOptions(BaseModel):
         return self
 
 
-class StorageBandwidth:
+class StorageBandwidth(Slowing):
     """Limits the rate between the target and the store."""
 
     kind = "storage.bandwidth"
     options = BandwidthOptions
-    capabilities: tuple[type, ...] = ()
-
-    def views(self, options: BandwidthOptions, *, has_outputs: bool) -> Sequence[View | None]:
-        """Nobody dies of it by our hand."""
-        return (None,)
-
-    def lethal(self, options: BandwidthOptions) -> bool:
-        """A slow store kills nobody who waits for it."""
-        return False
 
     def service(self, options: BandwidthOptions) -> str:
         """The store."""

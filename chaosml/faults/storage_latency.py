@@ -12,17 +12,15 @@ at the gate in the meantime. Heal: the toxic is removed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from chaosml.faults.degradation import degrade, delay
+from chaosml.faults.degradation import Slowing, degrade, delay
 from chaosml.faults.script import Scene, Script
 from chaosml.scenario.model import STORE, Duration
-from chaosml.workflow.views import View
 
-__all__ = ["LatencyOptions", "StorageLatency", "check_latency"]
+__all__ = ["LatencyOptions", "StorageLatency"]
 
 _LATENCY_S_MIN = 0.02
 _ROUNDS = 4
@@ -42,41 +40,24 @@ class LatencyOptions(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> LatencyOptions:
-        check_latency(self.latency, self.jitter, self.duration)
+        # What no canary could show proves nothing.
+        half_s, needed_s = self.latency / 2, _ROUNDS * (self.latency + self.jitter)
+        if self.latency < _LATENCY_S_MIN:
+            raise ValueError(f"latency must be at least {_LATENCY_S_MIN * 1000:g}ms")
+        if self.jitter > half_s:
+            raise ValueError(f"jitter must be at most half of the latency, {half_s:g}s here")
+        if self.duration < needed_s:
+            raise ValueError(
+                f"for must be at least {needed_s:g}s here: three canaries must fit into the fault"
+            )
         return self
 
 
-def check_latency(latency_s: float, jitter_s: float, for_s: float) -> None:
-    """Refuse what no canary could show.
-
-    Raises:
-        ValueError: with what would be right.
-    """
-    if latency_s < _LATENCY_S_MIN:
-        raise ValueError(f"latency must be at least {_LATENCY_S_MIN * 1000:g}ms")
-    if jitter_s > latency_s / 2:
-        raise ValueError(f"jitter must be at most half of the latency, {latency_s / 2:g}s here")
-    needed = _ROUNDS * (latency_s + jitter_s)
-    if for_s < needed:
-        raise ValueError(
-            f"for must be at least {needed:g}s here: three canaries must fit into the fault"
-        )
-
-
-class StorageLatency:
+class StorageLatency(Slowing):
     """Delays the store's answers to the target."""
 
     kind = "storage.latency"
     options = LatencyOptions
-    capabilities: tuple[type, ...] = ()
-
-    def views(self, options: LatencyOptions, *, has_outputs: bool) -> Sequence[View | None]:
-        """Nobody dies of it by our hand."""
-        return (None,)
-
-    def lethal(self, options: LatencyOptions) -> bool:
-        """A slow store kills nobody who waits for it."""
-        return False
 
     def service(self, options: LatencyOptions) -> str:
         """The store."""
