@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import pytest
 from pydantic import ValidationError
 
-from chaosml.event import Basis, CanaryMeasured, Event
+from chaosml.event import CanaryMeasured, Event
 from chaosml.faults import script as steps
 from chaosml.faults.catalogue import CATALOGUE
 from chaosml.faults.degradation import Degradation
 from chaosml.substrates.protocol import PodView
+from tests.unit.events import event
 
 KINDS = ("storage.latency", "storage.bandwidth", "network.latency")
 LATENCY = {"latency": "300ms", "jitter": "50ms", "for": "3s"}
@@ -108,16 +109,7 @@ def test_the_script_waits_for_the_canary_of_its_own_injection():
         fact = CanaryMeasured(
             injection=injection, proxy="p", when=when, upload_bytes=0, download_bytes=1
         )
-        return Event(
-            seq=1,
-            source="gate",
-            source_seq=1,
-            earliest_ns=0,
-            latest_ns=0,
-            basis=Basis.OBSERVED,
-            subject="",
-            data=fact,
-        )
+        return event(fact)
 
     assert until.matches(measured("t1.late", "before"))
     assert not until.matches(measured("t2.late", "before"))

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from chaosml.errors import FaultRefused
-from chaosml.event import Basis, Event, NodeChanged, PodDeletion, PodExited, PodPaused, PodSignalled
+from chaosml.event import NodeChanged, PodDeletion, PodExited, PodPaused, PodSignalled
 from chaosml.faults import script as steps
 from chaosml.faults.catalogue import CATALOGUE, missing_capabilities
 from chaosml.substrates.protocol import PodView
+from tests.unit.events import event
 
 TARGET = PodView("uid-1", "train", "train", 0, "node-1", running=True)
 NEIGHBOUR = PodView("uid-2", "other", "other", 0, "node-1", running=True)
@@ -61,19 +62,6 @@ def run(
 
 def names(told: list[steps.Step]) -> list[str]:
     return [type(step).__name__ for step in told]
-
-
-def event(fact: object) -> Event:
-    return Event(
-        seq=1,
-        source="s",
-        source_seq=1,
-        earliest_ns=0,
-        latest_ns=0,
-        basis=Basis.OBSERVED,
-        subject="",
-        data=fact,  # type: ignore[arg-type]
-    )
 
 
 def test_a_pod_is_evicted_once_under_the_planned_view() -> None:

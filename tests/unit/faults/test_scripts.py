@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from chaosml.event import Basis, Event, NoticeVisible, PodExited
+from chaosml.event import NoticeVisible, PodExited
 from chaosml.faults import script as steps
 from chaosml.faults.catalogue import CATALOGUE, missing_capabilities
 from chaosml.substrates.protocol import PodView
+from tests.unit.events import event
 
 TARGET = PodView("uid-1", "train", "train", 0, "node-1", running=True)
 NEIGHBOUR = PodView("uid-2", "other", "other", 0, "node-1", running=True)
@@ -131,18 +132,6 @@ def test_a_substrate_that_cannot_stop_nodes_is_named_as_lacking_it():
 def test_scripts_wait_for_the_events_of_their_own_node_and_pod():
     told = run("spot.reclaim", notice="120s")
     notice, exit_1, _ = [step for step in told if isinstance(step, steps.Until)]
-
-    def event(fact: object) -> Event:
-        return Event(
-            seq=1,
-            source="s",
-            source_seq=1,
-            earliest_ns=0,
-            latest_ns=0,
-            basis=Basis.OBSERVED,
-            subject="",
-            data=fact,
-        )
 
     seen = NoticeVisible(node="node-1", notice="n", action="terminate", deadline_ns=1)
     assert notice.matches(event(seen))

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 
 from chaosml import clock
 from chaosml.errors import FaultRefused
 from chaosml.event import (
-    Basis,
     Event,
     HealDone,
     HealIntended,
@@ -30,6 +27,7 @@ from chaosml.plan.model import Place, PlannedInjection
 from chaosml.runner.injections import Injections
 from chaosml.services.messages import Answer, Arm, EndHolds, Notify, Release, Withdraw
 from chaosml.substrates.protocol import PodView
+from tests.unit.events import event
 
 TARGET = PodView("uid-1", "train", "train", 0, "node-1", running=True)
 
@@ -120,22 +118,6 @@ def build(place: Place, kind: str = "pod.delete", view: str | None = "gone", **o
     injections = Injections(world, [(planned, fault, fault.options.model_validate(options))])
     injections.arm()
     return world, injections
-
-
-numbers = itertools.count(1)
-
-
-def event(fact) -> Event:
-    return Event(
-        seq=next(numbers),
-        source="s",
-        source_seq=1,
-        earliest_ns=0,
-        latest_ns=0,
-        basis=Basis.OBSERVED,
-        subject="",
-        data=fact,
-    )
 
 
 def held(step: int = 61) -> Event:

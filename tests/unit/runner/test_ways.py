@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import pathlib
 import types
 
@@ -10,7 +9,6 @@ import pytest
 
 from chaosml.errors import ServiceError
 from chaosml.event import (
-    Basis,
     CanaryMeasured,
     Event,
     HealDone,
@@ -30,6 +28,7 @@ from chaosml.services import proxies
 from chaosml.services.client import Endpoints
 from chaosml.services.messages import Answer, Measure, Release
 from chaosml.substrates.protocol import PodView
+from tests.unit.events import event
 
 WORKFLOW = """\
 apiVersion: argoproj.io/v1alpha1
@@ -195,22 +194,6 @@ class World:
 
     def record(self, entries):
         assert not entries
-
-
-numbers = itertools.count(1)
-
-
-def event(fact) -> Event:
-    return Event(
-        seq=next(numbers),
-        source="s",
-        source_seq=1,
-        earliest_ns=0,
-        latest_ns=0,
-        basis=Basis.OBSERVED,
-        subject="",
-        data=fact,
-    )
 
 
 def measured(when) -> Event:
