@@ -180,6 +180,7 @@ def _reload(directory: RunDirectory, invocation: _Invocation) -> LoadedScenario:
         set_values=invocation.set_values,
         pipeline=directory.path / "workflow.yaml",
         local=False,
+        on_cluster=invocation.substrate != "embedded",
     )
 
 

@@ -92,6 +92,7 @@ def _load(path: pathlib.Path, options: RunOptions) -> LoadedScenario:
         pipeline=options.pipeline,
         legal=_legal_views,
         local=options.on == "embedded",
+        on_cluster=options.on != "embedded",
     )
 
 

@@ -53,6 +53,7 @@ def load(
     pipeline: pathlib.Path | None = None,
     legal: Callable[[str, Any, bool], tuple[str, ...]] | None = None,
     local: bool = True,
+    on_cluster: bool = False,
 ) -> LoadedScenario:
     """Load a scenario.
 
@@ -65,6 +66,7 @@ def load(
             target's template has outputs that are read from files.
         local: Whether its programs will run on this machine, which must then have their secrets
             and interpreters.
+        on_cluster: Whether Argo is real there, so that `cluster.parameters` hold.
 
     Raises:
         ScenarioError: every problem of the scenario and its workflow.
@@ -87,6 +89,8 @@ def load(
         problems += check_environment(parts, examined, os.environ)
     if scenario is None or examined is None or examined.model is None or problems:
         raise ScenarioError(sorted(set(problems)))
+    if on_cluster:
+        scenario = scenario.on_cluster(_set_parameters(values))
     return LoadedScenario(
         scenario=scenario,
         path=path,
@@ -95,6 +99,12 @@ def load(
         workflow=workflow_load.settle(examined, _constant(scenario.pipeline.parameters)),
         options={fault.name: options[index] for index, fault in enumerate(scenario.faults)},
     )
+
+
+def _set_parameters(values: Mapping[str, str]) -> frozenset[str]:
+    """Return the workflow parameters that `--set` names: the last word is the user's."""
+    prefix = "pipeline.parameters."
+    return frozenset(path.removeprefix(prefix) for path in values if path.startswith(prefix))
 
 
 def _constant(parameters: Mapping[str, str]) -> dict[str, str]:

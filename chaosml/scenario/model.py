@@ -7,6 +7,7 @@ validates it against the model that the catalogue names for `inject:`.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -25,6 +26,7 @@ __all__ = [
     "Between",
     "Boolean",
     "Bound",
+    "Cluster",
     "Corruption",
     "Duration",
     "DurationLimit",
@@ -391,6 +393,13 @@ class Embedded(_Model):
     """Secret and key to the name of the harness's environment variable that holds the value."""
 
 
+class Cluster(_Model):
+    """What differs where Argo is real, on kind and on any other cluster."""
+
+    parameters: dict[str, str] = {}
+    """Put over `pipeline.parameters`: a step must live longer where a strike waits for Argo."""
+
+
 class Scenario(_Model):
     """A whole scenario document."""
 
@@ -411,3 +420,15 @@ class Scenario(_Model):
     """Limit of every single execution."""
     expect: Expectations = Expectations()
     embedded: Embedded = Embedded()
+    cluster: Cluster = Cluster()
+
+    def on_cluster(self, kept: Collection[str] = ()) -> Scenario:
+        """Return what is run where Argo is real.
+
+        Args:
+            kept: Names of `pipeline.parameters` that keep their values.
+        """
+        over = {name: value for name, value in self.cluster.parameters.items() if name not in kept}
+        parameters = {**self.pipeline.parameters, **over}
+        pipeline = self.pipeline.model_copy(update={"parameters": parameters})
+        return self.model_copy(update={"pipeline": pipeline})

@@ -16,7 +16,8 @@ __all__ = ["check_environment", "check_pipeline", "describe_undeclared", "descri
 
 _TAG = re.compile(r"\{\{\s*(.*?)\s*\}\}")
 _TAGS = ("git.commit", "workflow.name", "workflow.namespace", "workflow.uid")
-"""What values of `pipeline.parameters` may name; `git.commit` is the commit of the checkout."""
+"""What values of parameters may name; `git.commit` is the commit of the checkout."""
+_PARAMETERS: tuple[Loc, ...] = (("pipeline", "parameters"), ("cluster", "parameters"))
 
 
 def check_pipeline(parts: Parts, examined: Examination | None) -> Iterator[Problem]:
@@ -50,31 +51,33 @@ def _check_progress(parts: Parts, at: Loc, source: str) -> Iterator[Problem]:
 
 
 def _check_parameters(parts: Parts, examined: Examination | None) -> Iterator[Problem]:
+    arguments = examined.outline.arguments if examined is not None else None
+    declared = None if arguments is None else [one.name for one in arguments.parameters]
+    for section in _PARAMETERS:
+        yield from _check_given(parts, section, declared)
+    for key, name in parts.isolated.items():
+        if declared is not None and name not in declared:
+            place = ("pipeline", "isolate", key)
+            yield parts.document.problem(
+                place, f"isolate.{key}: {describe_undeclared(name, declared)}"
+            )
+
+
+def _check_given(parts: Parts, section: Loc, declared: Collection[str] | None) -> Iterator[Problem]:
+    """Yield what is wrong with the parameters of one section."""
     document = parts.document
-    raw = document.get(("pipeline", "parameters"))
-    given: Mapping[str, object] = raw if isinstance(raw, dict) else {}
-    isolated = parts.isolated
-    for name, value in given.items():
-        at: Loc = ("pipeline", "parameters", name)
-        if name in isolated.values():
+    raw = document.get(section)
+    for name, value in raw.items() if isinstance(raw, dict) else ():
+        at: Loc = (*section, name)
+        if name in parts.isolated.values():
             message = f'"{name}" is set by pipeline.isolate; remove it here or there'
             yield document.problem(at, message, key=True)
         for tag in _TAG.findall(value) if isinstance(value, str) else ():
             if tag not in _TAGS:
                 message = f"{{{{{tag}}}}} is unknown here; there are: {', '.join(_TAGS)}"
                 yield document.problem(at, message)
-    arguments = examined.outline.arguments if examined is not None else None
-    if arguments is None:
-        return
-    declared = [parameter.name for parameter in arguments.parameters]
-    for name in given:
-        if name not in declared:
-            place: Loc = ("pipeline", "parameters", name)
-            yield document.problem(place, describe_undeclared(name, declared), key=True)
-    for key, name in isolated.items():
-        if name not in declared:
-            place = ("pipeline", "isolate", key)
-            yield document.problem(place, f"isolate.{key}: {describe_undeclared(name, declared)}")
+        if declared is not None and name not in declared:
+            yield document.problem(at, describe_undeclared(name, declared), key=True)
 
 
 def describe_undeclared(name: str, declared: Collection[str]) -> str:

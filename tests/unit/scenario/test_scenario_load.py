@@ -478,6 +478,26 @@ def test_values_can_be_set_by_their_path(tmp_path):
     assert loaded.options["reclaim"] == _Options(notice="0s")
 
 
+_PACED = _SCENARIO + 'cluster: {parameters: {steps: "900"}}\n'
+
+
+def test_where_argo_is_real_parameters_of_the_cluster_take_the_place_of_the_others(tmp_path):
+    assert _load(tmp_path, _PACED).scenario.pipeline.parameters == {"steps": "240"}
+    real = _load(tmp_path, _PACED, on_cluster=True)
+    assert real.scenario.pipeline.parameters == {"steps": "900"}
+
+
+def test_what_the_user_sets_holds_on_a_cluster_too(tmp_path):
+    given = {"pipeline.parameters.steps": "300"}
+    real = _load(tmp_path, _PACED, set_values=given, on_cluster=True)
+    assert real.scenario.pipeline.parameters == {"steps": "300"}
+
+
+def test_parameters_of_the_cluster_must_be_the_workflows_too(tmp_path):
+    wrong = _PACED.replace('{steps: "900"}', '{§step: "900"}')
+    assert 'did you mean "steps"?' in _refuse(tmp_path, wrong)[0]
+
+
 def test_a_scenario_with_set_values_can_be_loaded_again_from_its_text(tmp_path):
     loaded = _load(tmp_path, set_values={"trials": "3", "pipeline.parameters.steps": "200"})
     assert _load(tmp_path, loaded.text).scenario == loaded.scenario
