@@ -106,9 +106,9 @@ class LineLedger:
     def take(self, line: bytes) -> bytes | None:
         """Return the text of a line, None where it was read before."""
         stamp, _, text = line.partition(b" ")
-        key = stamp.decode("ascii", errors="replace")
+        key = _whole(stamp.decode("ascii", errors="replace"))
         if self._resuming:
-            if _order(key) < _order(self._stamp):
+            if key < self._stamp:
                 return None
             if key == self._stamp and self._to_skip and self._to_skip[0] == text:
                 self._to_skip.pop(0)
@@ -123,10 +123,13 @@ class LineLedger:
         return text
 
 
-def _order(stamp: str) -> tuple[str, str]:
-    """Return a sort key: the runtime drops zeros at the end of a fraction."""
+def _whole(stamp: str) -> str:
+    """Return a stamp with all nine digits, so that stamps compare as texts.
+
+    The runtime drops zeros at the end of a fraction in its file; the kubelet puts them back.
+    """
     base, _, fraction = stamp.rstrip("Z").partition(".")
-    return base, fraction.ljust(9, "0")
+    return f"{base}.{fraction.ljust(9, '0')}Z"
 
 
 def runtime_lines(raw: Iterable[bytes]) -> Iterator[bytes]:

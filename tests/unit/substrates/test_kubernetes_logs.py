@@ -183,13 +183,28 @@ def test_the_rest_of_a_log_is_read_from_a_dead_disk(tmp_path: pathlib.Path) -> N
     names = [one.fact.name for one in said.claims if isinstance(one.fact, ClaimPoint)]
     assert (names, end) == (["p2"], LogEnded("u0", ""))
     assert delivered.empty()
-    assert tail.last_stamp == "2026-11-25T12:00:02.2Z"
+    assert tail.last_stamp == "2026-11-25T12:00:02.200000000Z"
 
 
 def test_parts_of_a_long_line_are_put_together_for_each_stream() -> None:
     one, two, three = (b"2026-11-25T12:00:0%dZ " % second for second in (1, 2, 3))
     raw = [one + b"stdout P ab\n", two + b"stderr F x\n", three + b"stdout F cd\n", b"torn"]
     assert list(runtime_lines([*raw, b"\0\0 \0 \0 \0\n"])) == [two + b"x\n", three + b"abcd\n"]
+
+
+@pytest.mark.parametrize("fraction", ["", ".5", ".120", ".000000001", ".123456780"])
+def test_a_line_is_the_same_however_many_zeros_end_its_stamp(fraction: str) -> None:
+    second = b"2026-11-25T12:00:01"
+    digits = fraction.removeprefix(".")
+    by_kubelet = second + f".{digits.ljust(9, '0')}Z a\n".encode()
+    by_runtime = second + f"{fraction.rstrip('0').rstrip('.')}Z a\n".encode()
+    ledger = LineLedger()
+    ledger.begin()
+    assert ledger.take(by_kubelet) == b"a\n"
+    ledger.begin()
+    assert ledger.take(by_runtime) is None
+    ledger.close()
+    assert not ledger.has_gap
 
 
 def test_a_reading_that_finds_nothing_of_what_was_read_has_a_gap() -> None:
