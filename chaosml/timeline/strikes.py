@@ -65,7 +65,8 @@ def _strikes_of(timeline: Timeline, injection: Injection) -> Iterator[Strike]:
             yield Strike(injection.injection, pod, hung.at, "pause", visible)
         elif notice is not None and pod.exited is not None and not _finished(timeline, pod):
             read = notice_read_by(timeline, notice, pod)
-            if read is not None and read.at.is_before(pod.exited.at):
+            # Who has read lived then, even where its end is known to the second only.
+            if read is not None and not read.at.is_after(pod.exited.at):
                 yield Strike(injection.injection, pod, pod.exited.at, "notice", visible)
 
 

@@ -187,11 +187,12 @@ class Training:
             "argo",
         )
 
-    def end(self, uid, code=0, phase=None, message="", view="seen"):
-        """Let a pod exit and the orchestrator see it."""
+    def end(self, uid, code=0, phase=None, message="", view="seen", since=None):
+        """Let a pod exit, after `since` where that is all that is known, and Argo see it."""
         task, attempt = self.pods[uid]
         self.recording.pass_ms(2)
-        self.say(f"pod/{uid}", facts.PodExited(uid=uid, exit_code=code), "kubelet")
+        exited = facts.PodExited(uid=uid, exit_code=code)
+        self.say(f"pod/{uid}", exited, "kubelet", since=since)
         if f"log/{uid}" in self.recording.numbers:
             self.recording.close(f"log/{uid}")
             del self.recording.numbers[f"log/{uid}"]

@@ -7,6 +7,7 @@ from chaosml import event as facts
 from chaosml.plan.model import Case
 from chaosml.verdict import Status
 from tests.quality import histories
+from tests.quality.recording import MS
 from tests.unit.checkers.running import judged, receipt, verdict
 
 
@@ -145,8 +146,10 @@ def test_cases_that_were_not_dealt_are_missing():
 NODE = "node-1"
 
 
-def reclaim(read=True, withdraw=True, stop=False, cordon=None, lethal=True, exit_code=143):
-    """Return a trial with a notice at step 15."""
+def reclaim(
+    read=True, withdraw=True, stop=False, cordon=None, lethal=True, exit_code=143, to_the_second=0
+):
+    """Return a trial with a notice at step 15; the end of the pod may be known roughly only."""
     training = histories.Training("trial/1")
     armed = facts.InjectionArmed(
         injection="t1.kill",
@@ -182,7 +185,7 @@ def reclaim(read=True, withdraw=True, stop=False, cordon=None, lethal=True, exit
         training.say("n", facts.NoticeRead(**notice, uid=uid, first=True), "metadata")
     if lethal:
         training.save(uid, 15)
-        training.end(uid, exit_code)
+        training.end(uid, exit_code, since=training.recording.now - to_the_second * MS)
     if stop:
         stopped = facts.NodeChanged(node=NODE, state="stopped", by="t1.kill")
         training.say(f"node/{NODE}", stopped, "kubelet")
@@ -206,6 +209,12 @@ def test_a_pod_that_reads_the_notice_and_goes_has_its_receipt():
     assert receipt(judgement).took_effect
     assert any("read the notice" in ref.says for ref in receipt(judgement).evidence)
     assert judgement.status is Status.PASS
+
+
+def test_a_pod_that_has_read_the_notice_lived_then_however_roughly_its_end_is_known():
+    judgement = reclaimed(to_the_second=1000)
+    assert receipt(judgement).took_effect
+    assert judgement.coverage.exercised == {"kill/seen": 1}
 
 
 def test_a_pod_that_dies_without_having_read_the_notice_was_not_struck():
