@@ -38,6 +38,7 @@ __all__ = [
     "ClaimRestore",
     "ClaimStep",
     "ClaimUnreadable",
+    "ContainerStatus",
     "Emission",
     "Event",
     "ExecutionEnded",
@@ -253,6 +254,18 @@ class ImageSeen(_Fact, frozen=True, kw_only=True, tag="image-seen"):
     image: str
     image_id: str
     """Digest of the image."""
+
+
+class ContainerStatus(_Fact, frozen=True, kw_only=True, tag="container-status"):
+    """When the main container of a pod ran, as the container runtime of its node has it.
+
+    The API keeps whole seconds; the runtime keeps nanoseconds (`ContainerStatus` of the CRI).
+    """
+
+    uid: str
+    started_ns: int
+    """On the clock of the history."""
+    finished_ns: int
 
 
 class PodExited(_Fact, frozen=True, kw_only=True, tag="pod-exited"):
@@ -633,6 +646,7 @@ Fact = (
     | PodPaused
     | PodResumed
     | ImageSeen
+    | ContainerStatus
     | PodExited
     | PodGone
     | NodeChanged

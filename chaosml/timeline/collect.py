@@ -32,6 +32,9 @@ _TRANSFERS = frozenset(
     }
 )
 
+_STAMP_NS = 1_000_000
+"""How far the wall clock may drift from the monotonic one in the course of an execution."""
+
 _FactT = TypeVar("_FactT")
 
 
@@ -183,6 +186,12 @@ class _Collector:
         paused = _group(self._all(facts.PodPaused), lambda fact: fact.uid)
         resumed = _group(self._all(facts.PodResumed), lambda fact: fact.uid)
         images = _group(self._all(facts.ImageSeen), lambda fact: fact.uid)
+        for seen in self._all(facts.ContainerStatus):
+            uid = seen.fact.uid
+            if uid in started:
+                started[uid] = _narrow(started[uid], seen.fact.started_ns)
+            if uid in exited:
+                exited[uid] = _narrow(exited[uid], seen.fact.finished_ns)
         uids = {*created, *started, *exited, *gone, *deletions, *signals, *paused, *resumed}
         return {
             uid: Pod(
@@ -238,6 +247,15 @@ def _group(
 def _seen(event: Event) -> Seen[Any]:
     moment = Moment(event.earliest_ns, event.latest_ns, event.seq)
     return Seen(fact=event.data, at=moment, number=event.source_seq)
+
+
+def _narrow(seen: Seen[_FactT], at_ns: int) -> Seen[_FactT]:
+    """Return a fact at the time that the container runtime stamped, unless the two disagree."""
+    earliest_ns = max(seen.at.earliest_ns, at_ns - _STAMP_NS)
+    latest_ns = min(seen.at.latest_ns, at_ns + _STAMP_NS)
+    if earliest_ns > latest_ns:
+        return seen
+    return Seen(seen.fact, Moment(earliest_ns, latest_ns, seen.at.seq), seen.number)
 
 
 def _uid(subject: str) -> str:

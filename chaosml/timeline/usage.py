@@ -8,6 +8,7 @@ succeeded, one start of the training, and the steps that are in the final state.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chaosml.timeline.ledger import Segment
@@ -55,13 +56,34 @@ def measure_usage(timeline: Timeline, lineage: Lineage) -> Usage | None:
             return None
         held = _held(timeline, pod.uid, pod.started.at, pod.exited.at)
         cpu = pod.created.fact.requested_cpu
-        alive = passed(pod.started.at, pod.exited.at).minus(held)
+        alive = _alive(timeline, pod.uid, pod.started.at, pod.exited.at).minus(held)
         total = total.plus(Span(alive.low_s * cpu, alive.high_s * cpu))
         for part, seconds in _split(timeline, lineage, pod, held.middle_s).items():
             cpu_seconds[part] += seconds * cpu
     whole = sum(cpu_seconds.values())
     shares = {part: cpu_seconds[part] / whole for part in PARTS} if whole > 0 else {}
     return Usage(total, shares)
+
+
+def _alive(timeline: Timeline, uid: str, start: Moment, end: Moment) -> Span:
+    """Return how long a pod lived: at least from the first to the last thing that it did."""
+    known = passed(start, end)
+    acts = [*_acts(timeline, uid)]
+    if not acts:
+        return known
+    first_ns = min(act.latest_ns for act in acts)
+    last_ns = min(max(act.earliest_ns for act in acts), end.latest_ns)
+    return Span(min(known.high_s, max(known.low_s, (last_ns - first_ns) / _NS_PER_S)), known.high_s)
+
+
+def _acts(timeline: Timeline, uid: str) -> Iterator[Moment]:
+    """Yield when a pod certainly lived: when it said something, and when it asked the store."""
+    yield from (seen.at for seen in timeline.requests if seen.fact.uid == uid)
+    claims = timeline.claims.get(uid)
+    if claims is None:
+        return
+    for said in (claims.ready, claims.checkpoints, claims.publishes, claims.registers, claims.done):
+        yield from (seen.at for seen in said)
 
 
 def _held(timeline: Timeline, uid: str, start: Moment, end: Moment) -> Span:

@@ -209,6 +209,10 @@ class RecordingMachines:
         """Return the lines of a main container's log on a dead disk."""
         return self._machines.read_log(node, namespace=namespace, pod=pod, uid=uid)
 
+    def main_containers(self, node: str, *, namespace: str) -> Mapping[str, tuple[str, str]]:
+        """Ask a node's runtime when its containers ran; not recorded: it only reads."""
+        return self._machines.main_containers(node, namespace=namespace)
+
 
 def _docker(verb: str, node: str) -> Call:
     return Call(verb=verb, resource="containers", group=DOCKER, name=node)

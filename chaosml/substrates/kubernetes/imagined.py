@@ -256,6 +256,10 @@ class ImaginedMachines:
         """Return no lines."""
         return []
 
+    def main_containers(self, node: str, *, namespace: str) -> Mapping[str, tuple[str, str]]:
+        """Return nothing: what is imagined has no runtime."""
+        return {}
+
 
 _COLLECTIONS = ("leases/", "nodes/", "pods/", "services/", "workflows/")
 

@@ -14,7 +14,7 @@ kubelet would find them again and report them as ended.
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from chaosml import clock
@@ -49,6 +49,9 @@ class Machines(Protocol):
 
     def read_log(self, node: str, *, namespace: str, pod: str, uid: str) -> list[bytes]:
         """Return the lines of a main container's log as the runtime wrote them to a dead disk."""
+
+    def main_containers(self, node: str, *, namespace: str) -> Mapping[str, tuple[str, str]]:
+        """Return the stamps of start and end of the main containers that have ended, by pod uid."""
 
 
 class KindSubstrate(KubernetesSubstrate):
@@ -161,6 +164,25 @@ class KindSubstrate(KubernetesSubstrate):
         """Start what shall return, renew the lease; each where that is due."""
         self._start_wanted()
         return super().tick(now_ns)
+
+    def _await_quiet(self, observer: Observer) -> None:
+        super()._await_quiet(observer)
+        for node in self._nodes.names:
+            self._note_statuses(observer, node)
+
+    def _note_statuses(self, observer: Observer, node: str) -> None:
+        """Ask a node's runtime when its containers ran; without an answer it stays at seconds."""
+        try:
+            ran = self._machines.main_containers(node, namespace=self._namespace)
+        except SubstrateError:
+            return
+        for uid, (started, finished) in ran.items():
+            if observer.has_seen(uid):
+                observer.note_status(
+                    uid,
+                    started_ns=self._wall.monotonic_ns(started),
+                    finished_ns=self._wall.monotonic_ns(finished),
+                )
 
     def _start_wanted(self) -> None:
         for node in sorted(self._wanted):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from chaosml.errors import SubstrateError
+from chaosml.substrates.kubernetes.pods import MAIN
 
 __all__ = ["KindMachines"]
 
@@ -15,6 +18,8 @@ _CALL_S = 30.0
 _CLUSTER = "io.x-k8s.kind.cluster"
 _ROLE = "io.x-k8s.kind.role"
 _LOGS = "/var/log/pods"
+_CRI = "io.kubernetes"
+"""Prefix of the labels that the kubelet gives to containers."""
 
 
 class KindMachines:
@@ -62,6 +67,23 @@ class KindMachines:
                     return file.read().splitlines(keepends=True)
         return []
 
+    def main_containers(self, node: str, *, namespace: str) -> Mapping[str, tuple[str, str]]:
+        """Return the stamps of start and end of the main containers that have ended, by pod uid.
+
+        Raises:
+            SubstrateError: the node does not run, or its runtime does not answer.
+        """
+        labels = (f"{_CRI}.pod.namespace={namespace}", f"{_CRI}.container.name={MAIN}")
+        listed = self._docker(
+            "exec", node, "crictl", "ps", "--all", "--quiet", "--state", "Exited",
+            *(part for one in labels for part in ("--label", one)),
+        )  # fmt: skip
+        ids = listed.decode().split()
+        if not ids:
+            return {}
+        said = self._docker("exec", node, "crictl", "inspect", "--output", "json", *ids)
+        return _ran(json.loads(said))
+
     @staticmethod
     def _docker(*arguments: str) -> bytes:
         command = f"docker {' '.join(arguments[:2])}"
@@ -77,3 +99,14 @@ class KindMachines:
             said = error.stderr.decode(errors="replace").strip()
             raise SubstrateError(f"`{command}` failed: {said}") from None
         return done.stdout
+
+
+def _ran(inspected: Any) -> dict[str, tuple[str, str]]:
+    """Return the stamps of what `crictl inspect` says: an object for one, a list for several."""
+    statuses = [
+        one["status"] for one in (inspected if isinstance(inspected, list) else [inspected])
+    ]
+    return {
+        str(status["labels"][f"{_CRI}.pod.uid"]): (status["startedAt"], status["finishedAt"])
+        for status in statuses
+    }

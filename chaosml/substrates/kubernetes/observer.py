@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from chaosml import clock
-from chaosml.event import Basis, NodeChanged, PodCreated, PodExited, PodStarted, TaskPhase
+from chaosml.event import (
+    Basis,
+    ContainerStatus,
+    NodeChanged,
+    PodCreated,
+    PodExited,
+    PodStarted,
+    TaskPhase,
+)
 from chaosml.substrates.kubernetes import pods as podlife
 from chaosml.substrates.kubernetes.deaths import Deaths
 from chaosml.substrates.kubernetes.logs import LogEnded, LogLines
@@ -123,6 +131,10 @@ class Observer:
         pod = self._pods.pods.get(uid)
         return pod if pod is not None and pod.exists else None
 
+    def has_seen(self, uid: str) -> bool:
+        """Whether a pod is one of this execution."""
+        return uid in self._pods.pods
+
     def check(self, now_ns: int) -> None:
         """See whether something is waited for that will not come.
 
@@ -178,6 +190,11 @@ class Observer:
     def note_death(self, uid: str, *, earliest_ns: int, latest_ns: int) -> None:
         """State that a pod died with its machine."""
         self._say_pods(self._pods.kill(uid, earliest_ns=earliest_ns, latest_ns=latest_ns))
+
+    def note_status(self, uid: str, *, started_ns: int, finished_ns: int) -> None:
+        """State what a pod's container runtime says of its main container."""
+        fact = ContainerStatus(uid=uid, started_ns=started_ns, finished_ns=finished_ns)
+        self._say_pod(uid, fact, (finished_ns, clock.monotonic_ns()))
 
     # --- the end ---
 

@@ -12,6 +12,7 @@ import pytest
 from chaosml import clock
 from chaosml.errors import FaultRefused, HarnessError, SubstrateError
 from chaosml.event import (
+    ContainerStatus,
     Emission,
     NodeChanged,
     PodDeletion,
@@ -89,6 +90,7 @@ class Machines:
     def __init__(self) -> None:
         self.done: list[tuple[str, str]] = []
         self.stopped: list[str] = []
+        self.ran: dict[str, dict[str, tuple[str, str]]] = {}
 
     def workers(self, *, stopped: bool = False) -> Sequence[str]:
         return tuple(self.stopped) if stopped else ("one", "two")
@@ -101,6 +103,11 @@ class Machines:
 
     def read_log(self, node: str, *, namespace: str, pod: str, uid: str) -> list[bytes]:
         raise SubstrateError("no disk here")
+
+    def main_containers(self, node: str, *, namespace: str) -> dict[str, tuple[str, str]]:
+        if node not in self.ran:
+            raise SubstrateError(f"{node} does not run")
+        return self.ran[node]
 
 
 class Bench:
@@ -429,6 +436,24 @@ def test_a_node_whose_object_is_left_returns_at_once_and_is_opened(
     assert machines.done == [("kill", "one"), ("start", "one")]
     kind.see("nodes", machine("one"))
     assert facts(substrate.handle(None))[-1:] == [NodeChanged(node="one", state="ready", by="i1")]
+
+
+def test_what_the_runtimes_know_of_our_pods_is_stated_before_the_sources_close(
+    kind: Bench, machines: Machines
+) -> None:
+    kind.submit()
+    ended = {"startedAt": stamp(0), "finishedAt": stamp(1), "exitCode": 0}
+    kind.see("pods", pod(node="one", state={"terminated": ended}))
+    kind.see("pods", pod(node="one"), Kind.DELETED)
+    kind.see("workflows", workflow(phase="Succeeded", finishedAt=stamp(1)))
+    machines.ran["one"] = {
+        "u0": ("2026-11-25T12:00:00.25Z", "2026-11-25T12:00:01.75Z"),
+        "of-another-run": ("2026-11-25T11:00:00Z", "2026-11-25T11:00:01Z"),
+    }
+    entries = kind.substrate.finish()
+    said = [one for one in facts(entries) if isinstance(one, ContainerStatus)]
+    assert [one.uid for one in said] == ["u0"]
+    assert said[0].finished_ns - said[0].started_ns == 1_500_000_000
 
 
 def test_capacity_that_never_left_needs_no_return(kind: Bench, machines: Machines) -> None:

@@ -160,6 +160,21 @@ def test_a_control_wastes_nothing_and_steps_done_again_are_recomputed():
     assert analysis(histories.resumed()).usage.shares["recomputed"] == 0
 
 
+def test_a_pod_lived_at_least_from_the_first_to_the_last_thing_that_it_did():
+    training = histories.Training()
+    uid = training.start()
+    began = training.recording.now
+    training.restore(uid, 0)
+    first = training.recording.now
+    training.run(uid, 1, histories.STEPS)
+    training.recording.pass_ms(1000)
+    training.claim(uid, histories.facts.ClaimDone, step=histories.STEPS)
+    worked_s = (training.recording.now - first) / 1e9
+    training.end(uid, since=began)
+    usage = analysis(training.close()).usage
+    assert worked_s <= usage.total.low_s < usage.total.high_s
+
+
 def test_a_pod_without_an_end_leaves_the_use_unknown():
     training = histories.Training("trial/1")
     training.start()

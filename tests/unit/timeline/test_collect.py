@@ -6,6 +6,7 @@ import pytest
 from chaosml import event as facts
 from chaosml.timeline import build
 from tests.quality import histories
+from tests.quality.recording import MS
 
 
 @pytest.fixture
@@ -45,6 +46,38 @@ def test_events_may_come_before_what_they_follow_from(scenario):
 
 def test_a_stream_is_read_once(scenario):
     assert build(iter(histories.control()), scenario).events == len(histories.control())
+
+
+def status_of(scenario, started_ms, finished_ms):
+    """Return the pod of a trial whose life the API knows to the second, the runtime exactly."""
+    training = histories.Training("trial/1")
+    uid = training.start()
+    began = training.recording.now - 25 * MS
+    training.say(
+        f"pod/{uid}",
+        facts.ContainerStatus(
+            uid=uid,
+            started_ns=began + int(started_ms * MS),
+            finished_ns=began + int(finished_ms * MS),
+        ),
+        "kubelet",
+    )
+    training.recording.pass_ms(1000)
+    exited = facts.PodExited(uid=uid, exit_code=0)
+    training.say(f"pod/{uid}", exited, "kubelet", since=began)
+    return build(training.close(), scenario).pods[uid], began
+
+
+def test_the_runtimes_stamps_say_within_a_second_when_a_container_ended(scenario):
+    pod, began = status_of(scenario, 0.5, 400)
+    assert pod.exited.at.earliest_ns == began + 399 * MS
+    assert pod.exited.at.latest_ns == began + 401 * MS
+
+
+def test_a_runtime_that_contradicts_what_was_seen_is_not_believed(scenario):
+    pod, began = status_of(scenario, 0.5, 5000)
+    assert pod.exited.at.earliest_ns == began
+    assert pod.exited.at.latest_ns > began + 1000 * MS
 
 
 def claims_of(scenario, *lines):
