@@ -172,6 +172,11 @@ class Services:
         return self._endpoints
 
     @property
+    def pid(self) -> int | None:
+        """The process, where it was started."""
+        return None if self._process is None else self._process.pid
+
+    @property
     def alive(self) -> bool:
         """Whether the process runs and its connection is whole."""
         return self._process is not None and self._process.poll() is None and not self._broken

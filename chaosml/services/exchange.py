@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 from collections.abc import Mapping
 
@@ -112,6 +113,8 @@ class Exchange:
         async with await self._send() as answer:
             self._version = answer.headers.get("x-amz-version-id")
             content = await self._read_answer(answer) if self._operation.writes else None
+            if self._stored and self._operation.name == "PutObject":
+                self._note_digest()
             if self._succeeded(answer, content) and not await self._hold("after"):
                 raise ClientGone("the client left behind the store")
             return await self._answer(answer, content)
@@ -237,15 +240,46 @@ class Exchange:
         return response
 
     async def _stream(self, answer: aiohttp.ClientResponse, response: web.StreamResponse) -> None:
-        """Pass an answer's body on as it comes, digesting an object's."""
-        check = PayloadCheck({}, of_body=False, strict=False)
+        """Pass an answer's body on as it comes, digesting an object's where it is not known."""
+        is_object = self._operation.name == "GetObject" and answer.status in (200, 206)
+        known = self._known_digest() if is_object else None
+        digest = hashlib.sha256() if is_object and known is None else None
+        size = 0
         while piece := await self._read_piece(answer):
-            check.update(piece)
+            size += len(piece)
+            if digest is not None:
+                digest.update(piece)
             await response.write(piece)
-        if self._operation.name == "GetObject" and answer.status in (200, 206):
-            self._size = check.size
+        if is_object:
+            self._size = size
             if _is_whole(answer):
-                self._sha256 = check.sha256
+                self._settle_digest(size, known, digest)
+
+    def _settle_digest(
+        self, size: int, known: tuple[int, str] | None, digest: hashlib._Hash | None
+    ) -> None:
+        """State the digest of a whole object; what is not as long as it was put stays unknown."""
+        if digest is not None:
+            self._sha256 = digest.hexdigest()
+            self._note_digest()
+        elif known is not None and known[0] == size:
+            self._sha256 = known[1]
+
+    def _known_digest(self) -> tuple[int, str] | None:
+        version = self._version_key
+        return None if version is None else self._execution.digests.get(version)
+
+    def _note_digest(self) -> None:
+        version = self._version_key
+        if version is not None and self._size is not None and self._sha256 is not None:
+            self._execution.digests[version] = (self._size, self._sha256)
+
+    @property
+    def _version_key(self) -> tuple[str, str, str] | None:
+        """Names what never changes; None where the store keeps no versions."""
+        if self._version in (None, "", "null"):
+            return None
+        return self._operation.bucket, self._operation.key, str(self._version)
 
     async def _read_piece(self, answer: aiohttp.ClientResponse) -> bytes:
         try:

@@ -28,6 +28,8 @@ class Execution:
         self.rules = ArmedRules()
         self.requests: set[asyncio.Task[None]] = set()
         """The requests in flight; `End` drains them."""
+        self.digests: dict[tuple[str, str, str], tuple[int, str]] = {}
+        """Size and SHA-256 by bucket, key and version: a version never changes."""
         self._say = say
         self._pods: dict[str, AddPod] = {}
         self._dead: set[str] = set()

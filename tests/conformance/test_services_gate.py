@@ -62,6 +62,22 @@ def test_an_object_passes_both_ways_and_is_recorded_with_version_and_digest(worl
     assert (read.sha256, read.stored, read.outcome) == (sha256_of(body), None, "answered")
 
 
+def test_what_was_stored_past_the_gate_has_its_digest_at_every_read(world):
+    world.store().put_object(Bucket=world.bucket, Key="k", Body=LARGE)
+    for _ in range(2):
+        assert world.s3().get_object(Bucket=world.bucket, Key="k")["Body"].read() == LARGE
+    assert [one.sha256 for one in world.requests()] == [sha256_of(LARGE)] * 2
+
+
+def test_a_read_of_another_version_has_that_ones_digest(world):
+    first = put(world, "k", b"one")["VersionId"]
+    put(world, "k", b"two")
+    for version in ({"VersionId": first}, {}):
+        world.s3().get_object(Bucket=world.bucket, Key="k", **version)["Body"].read()
+    read = [one.sha256 for one in world.requests() if one.operation == "GetObject"]
+    assert read == [sha256_of(b"one"), sha256_of(b"two")]
+
+
 def test_each_write_is_a_version_and_a_read_names_the_one_it_got(world):
     first, second = (put(world, "k", body)["VersionId"] for body in (b"one", b"two"))
     s3 = world.s3()
