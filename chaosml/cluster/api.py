@@ -18,7 +18,7 @@ import yaml
 from chaosml.cluster import kind
 from chaosml.errors import SubstrateError, UsageError
 
-__all__ = ["Answer", "Api", "connect", "connect_kind", "contexts"]
+__all__ = ["Answer", "Api", "connect", "connect_kind", "contexts", "require_client"]
 
 _ANSWER_S = 10.0
 _MANAGER = "chaosml"
@@ -208,6 +208,15 @@ def _document(data: bytes | str | None) -> dict[str, Any]:
         return document
     text = data.decode(errors="replace") if isinstance(data, bytes) else data
     return {"message": (text or "").strip()}
+
+
+def require_client() -> None:
+    """See to it that clusters can be asked at all, before their silence is taken for an answer.
+
+    Raises:
+        SubstrateError: the client is not installed.
+    """
+    _library()
 
 
 def contexts() -> list[str]:

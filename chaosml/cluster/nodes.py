@@ -16,7 +16,7 @@ from collections import Counter
 
 from chaosml.clock import Deadline, wait_until
 from chaosml.cluster import docker, kind
-from chaosml.cluster.api import Api, connect_kind
+from chaosml.cluster.api import Api, connect_kind, require_client
 from chaosml.cluster.inspection import (
     MARK,
     ClusterStatus,
@@ -44,8 +44,10 @@ def ensure_nodes(options: ClusterOptions, tell: Tell) -> bool:
 
     Raises:
         UsageError: the kind configuration is wrong.
-        SubstrateError: the cluster belongs to somebody else, is in use, or cannot be made.
+        SubstrateError: the cluster belongs to somebody else, is in use, or cannot be made; the
+            Kubernetes client is not installed.
     """
+    require_client()
     digest, roles = read_config(options.config_file)
     found = inspect(options.name)
     if not found.exists:
