@@ -51,6 +51,7 @@ _REPLACED = _HOP_BY_HOP | {
 }
 _ERROR_IN_200 = ("CompleteMultipartUpload", "CopyObject", "UploadPartCopy")
 _UPLOAD_ID = re.compile(rb"<UploadId>([^<]+)</UploadId>")
+_ABSOLUTE = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 _WHOLE_RANGE = re.compile(r"bytes 0-(\d+)/(\d+)")
 
 
@@ -66,7 +67,7 @@ class Exchange:
         self._store = store
         self._strict = strict
         self._connection = connection_of(request)
-        self._target = request.raw_path
+        self._target = _origin_form(request.raw_path)
         self._headers = _lower(request)
         self._operation = classify(request.method, self._target, self._headers)
         self._pod = execution.find_pod(access_key_id(self._headers, self._target))
@@ -121,9 +122,15 @@ class Exchange:
 
     def _refuse_by_name(self) -> None:
         name = self._operation.name
+        if not self._target.startswith("/"):
+            # It would be put behind the store's address, and name another host there.
+            raise Refusal(400, "InvalidURI", "The request target is no path.")
         if name in ("Unknown", "PostObject", "SelectObjectContent"):
             detail = f"The gate does not know this {self._request.method} request ({name})."
             raise Refusal(501, "NotImplemented", detail)
+        for field, value in self._request.headers.items():
+            if not value.isascii() and not _is_text(value):
+                raise Refusal(400, "InvalidRequest", f"The header {field} is not UTF-8.")
         if not self._strict:
             return
         if self._operation.bucket == "moto-api":
@@ -333,7 +340,29 @@ class Exchange:
 
 
 def _lower(request: web.BaseRequest) -> Mapping[str, str]:
-    return {name.lower(): value for name, value in request.headers.items()}
+    """Return the fields by names in lower case, as text: what is no UTF-8 is replaced."""
+    return {
+        name.lower(): value.encode(errors="surrogateescape").decode(errors="replace")
+        for name, value in request.headers.items()
+    }
+
+
+def _origin_form(target: str) -> str:
+    """Return path and query of a request target; a client of a proxy sends a whole URL.
+
+    RFC 9112, section 3.2.2: a server must accept the absolute form too.
+    """
+    found = _ABSOLUTE.match(target)
+    return target if found is None else target[found.end() :] or "/"
+
+
+def _is_text(value: str) -> bool:
+    """Whether a header's bytes were UTF-8; what was not stands there as lone surrogates."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_whole(answer: aiohttp.ClientResponse) -> bool:

@@ -78,6 +78,28 @@ def test_a_read_of_another_version_has_that_ones_digest(world):
     assert read == [sha256_of(b"one"), sha256_of(b"two")]
 
 
+def test_a_client_of_a_proxy_names_the_whole_url_and_gets_the_same_object(world):
+    put(world, "k", b"x")
+    url = f"http://storage.example/{world.bucket}/k"
+    status, _, body = request(world.endpoints.gate_url, "GET", url, signed())
+    assert (status, body) == (200, b"x")
+    assert world.requests()[-1].key == "k"
+
+
+def test_bytes_that_are_no_text_are_refused_and_recorded(world):
+    head = f"DELETE /{world.bucket}/k HTTP/1.1\r\nHost: x\r\nIf-None-Match: \xe9\r\n\r\n"
+    with connect(world.endpoints.gate_url) as client:
+        client.sendall(head.encode("latin-1"))
+        assert client.recv(1 << 16).startswith(b"HTTP/1.1 400")
+    (refused,) = world.requests()
+    assert (refused.operation, refused.outcome, refused.stored) == (
+        "DeleteObject",
+        "refused",
+        False,
+    )
+    assert refused.condition == "if-none-match:\N{REPLACEMENT CHARACTER}"
+
+
 def test_each_write_is_a_version_and_a_read_names_the_one_it_got(world):
     first, second = (put(world, "k", body)["VersionId"] for body in (b"one", b"two"))
     s3 = world.s3()

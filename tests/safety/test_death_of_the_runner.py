@@ -11,17 +11,15 @@ import pathlib
 import random
 import signal
 import subprocess
-import sys
 
 import pytest
+from fire import CHAOSML, ROOT, living, recover
 
 from chaosml import clock
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCENARIO = ROOT / "scenarios" / "spot.yaml"
-CHAOSML = [sys.executable, "-m", "chaosml"]
 QUICK = ["--trials", "1", "--set", "controls=1", "--seed", "3"]
 
 
@@ -56,31 +54,6 @@ class Run:
         return self._output.read_text()
 
 
-def marked(run: Run) -> list[int]:
-    """Return the living processes that carry the mark of a run, which ends in its runner's pid."""
-    found = []
-    for entry in pathlib.Path("/proc").glob("[0-9]*"):
-        try:
-            environment = (entry / "environ").read_bytes().split(b"\0")
-            state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
-        except OSError:
-            continue
-        marks = [item for item in environment if item.startswith(b"CHAOSML_RUN=spot-")]
-        if state != "Z" and any(mark.endswith(b"-%d" % run.process.pid) for mark in marks):
-            found.append(int(entry.name))
-    return found
-
-
-def recover(reports: pathlib.Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*CHAOSML, "recover", "--reports", str(reports)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
 @pytest.mark.parametrize("number", range(6))
 def test_a_killed_runner_leaves_nothing_after_recover_and_never_a_pass(
     number: int, tmp_path: pathlib.Path
@@ -95,7 +68,9 @@ def test_a_killed_runner_leaves_nothing_after_recover_and_never_a_pass(
     done = recover(reports)
     assert done.returncode == 0, done.stderr
     deadline = clock.Deadline("death of every process of the run", 5.0)
-    assert clock.wait_until(lambda: not marked(run), deadline), f"kill at {moment_s:.2f}s"
+    assert clock.wait_until(lambda: not living(run.process.pid), deadline), (
+        f"kill at {moment_s:.2f}s"
+    )
     assert not list(temporary.glob("chaosml-*")), f"kill at {moment_s:.2f}s"
     for directory in (reports / "spot").glob("[0-9]*") if reports.exists() else []:
         if not (directory / "invocation.json").exists():
@@ -121,7 +96,7 @@ def test_an_interrupted_run_heals_first_and_ends_with_130(
     assert run.reaches(3.0), run.output
     run.process.send_signal(number)
     assert run.end(30) == 130, run.output
-    assert marked(run) == []
+    assert living(run.process.pid) == []
     assert not list(temporary.glob("chaosml-*"))
     (directory,) = (reports / "spot").glob("[0-9]*")
     assert json.loads((directory / "verdict.json").read_text())["interrupted"] is True
