@@ -127,11 +127,6 @@ class Clocks:
         with self._lock:
             return tuple(self._others)
 
-    def is_contradicted(self, boot: str) -> bool:
-        """Whether a clock does what no clock within the drift can do."""
-        with self._lock:
-            return self._find(boot).contradicted
-
     def note_exchange(self, boot: str, *, sent_ns: int, stamp_ns: int, received_ns: int) -> None:
         """Note that a stamp was made between two moments of ours."""
         self.note_after(boot, stamp_ns, sent_ns)
