@@ -193,6 +193,8 @@ def assert_never_a_pass(run: Run) -> None:
     [
         ("prepare", "calls.jsonl", "chaosml-services-"),
         ("the control's pod", "controls/1/history.jsonl", "pod-started"),
+        ("the strike", "trials/1/history.jsonl", "injection-applied"),
+        ("the end of the trial", "trials/1/history.jsonl", '"workflow-phase","phase":"Succeeded"'),
     ],
 )
 def test_a_killed_command_is_healed_at_once_by_recover(
