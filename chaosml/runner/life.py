@@ -253,6 +253,7 @@ def _environment(
         directory=directory.path,
         store_url=options.store_url,
         toxiproxy=is_proxied(loaded),
+        seed=loaded.scenario.seed,
     )
     try:
         services.start()

@@ -67,6 +67,7 @@ class Services:
         directory: pathlib.Path,
         store_url: str | None = None,
         toxiproxy: bool = False,
+        seed: int = 0,
         start_s: float = 20.0,
     ) -> None:
         """Prepare; `start` starts.
@@ -77,6 +78,7 @@ class Services:
             directory: Where `services.log` is written.
             store_url: An S3 endpoint; without it an embedded store is started.
             toxiproxy: Whether an embedded Toxiproxy is started, too.
+            seed: What the embedded Toxiproxy's draws follow from.
             start_s: How long the start may take.
         """
         self._inbox = inbox
@@ -84,6 +86,7 @@ class Services:
         self._log = directory / "services.log"
         self._store_url = store_url
         self._toxiproxy = toxiproxy
+        self._seed = seed
         self._start_s = start_s
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
@@ -142,7 +145,7 @@ class Services:
         if self._store_url is not None:
             command += ["--store", self._store_url]
         if self._toxiproxy:
-            command.append("--toxiproxy")
+            command += ["--toxiproxy", f"--seed={self._seed}"]
         marks = {RUN_MARK: self._run, OWNER_MARK: str(os.getpid())}
         try:
             with open(self._log, "ab") as log:

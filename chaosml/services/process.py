@@ -225,7 +225,7 @@ def _create_signer(embedded: bool) -> Signer:
 
 
 async def _serve(
-    runner: Runner, store_url: str | None, host: str, *, toxiproxy: bool = False
+    runner: Runner, store_url: str | None, host: str, *, toxiproxy_seed: int | None = None
 ) -> None:
     async with AsyncExitStack() as stack:
         embedded = store_url is None
@@ -256,7 +256,7 @@ async def _serve(
             metadata_url=metadata.url,
             store_url=store_url,
             boot=clock.boot_id(),
-            toxiproxy_url=await _start_toxiproxy(stack, host) if toxiproxy else None,
+            toxiproxy_url=await _start_toxiproxy(stack, host, toxiproxy_seed),
         )
         tasks.add(asyncio.create_task(runner.serve(ready, conductor.take)))
         try:
@@ -268,11 +268,14 @@ async def _serve(
                 task.cancel()
 
 
-async def _start_toxiproxy(stack: AsyncExitStack, host: str) -> str:
+async def _start_toxiproxy(stack: AsyncExitStack, host: str, seed: int | None) -> str | None:
+    """Start an embedded one where there is a seed for it; return the address of its API."""
+    if seed is None:
+        return None
     # Imported here: most scenarios need none.
     from chaosml.services.toxiproxy import Toxiproxy
 
-    return (await stack.enter_async_context(Toxiproxy(host, 0, seed=0))).url
+    return (await stack.enter_async_context(Toxiproxy(host, 0, seed=seed))).url
 
 
 async def _watch(child: EmbeddedStore) -> None:
@@ -282,7 +285,7 @@ async def _watch(child: EmbeddedStore) -> None:
 
 
 async def _run(
-    connection: socket.socket, store_url: str | None, parent: int, *, toxiproxy: bool
+    connection: socket.socket, store_url: str | None, parent: int, *, toxiproxy_seed: int | None
 ) -> int:
     """Serve until the runner has gone or a signal says to stop."""
     stop = asyncio.Event()
@@ -291,14 +294,16 @@ async def _run(
     loop.add_signal_handler(signal.SIGHUP, lambda: stop.set() if os.getppid() != parent else None)
     if not end_with_parent(parent, signal.SIGHUP):
         return 1
-    await _serve_until(stop, _serve_pipe(connection, store_url, toxiproxy=toxiproxy))
+    await _serve_until(stop, _serve_pipe(connection, store_url, toxiproxy_seed))
     return 0
 
 
-async def _serve_pipe(connection: socket.socket, store_url: str | None, *, toxiproxy: bool) -> None:
+async def _serve_pipe(
+    connection: socket.socket, store_url: str | None, toxiproxy_seed: int | None
+) -> None:
     reader, writer = await asyncio.open_connection(sock=connection, limit=_LINE_BYTES_MAX)
     with contextlib.closing(writer):
-        await _serve(Pipe(reader, writer), store_url, "127.0.0.1", toxiproxy=toxiproxy)
+        await _serve(Pipe(reader, writer), store_url, "127.0.0.1", toxiproxy_seed=toxiproxy_seed)
 
 
 async def _run_in_pod(port: int, store_url: str | None, host: str) -> int:
@@ -337,6 +342,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--host", metavar="ADDRESS")
     parser.add_argument("--store", metavar="URL")
     parser.add_argument("--toxiproxy", action="store_true", help="start an embedded one")
+    parser.add_argument("--seed", type=int, default=0, help="of the embedded Toxiproxy")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -347,7 +353,8 @@ def main(arguments: list[str] | None = None) -> int:
         if in_pod:
             return asyncio.run(_run_in_pod(given.runner_port, given.store, given.host))
         connection = socket.socket(fileno=given.socket)
-        running = _run(connection, given.store, given.parent, toxiproxy=given.toxiproxy)
+        seed = given.seed if given.toxiproxy else None
+        running = _run(connection, given.store, given.parent, toxiproxy_seed=seed)
         return asyncio.run(running)
     except ServiceError as error:
         sys.stderr.write(f"{error}\n")
