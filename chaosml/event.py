@@ -39,6 +39,8 @@ __all__ = [
     "ClaimStep",
     "ClaimUnreadable",
     "ContainerStatus",
+    "DisturbanceAdded",
+    "DisturbanceRemoved",
     "Emission",
     "Event",
     "ExecutionEnded",
@@ -384,7 +386,11 @@ class Request(_Fact, frozen=True, kw_only=True, tag="request"):
     status: int | None = None
     """HTTP status given to the client; None if the client had gone."""
     outcome: str = "answered"
-    """`answered`, `client-gone`, `store-failed`, `refused` (by the gate itself)."""
+    """`answered`, `client-gone`, `store-failed`, `refused` (by the gate itself).
+
+    By an injection: `throttled` (refused), `reset` (cut before it was whole), `late-error` (200
+    with an error in the body), `answer-lost` (carried out, and cut instead of answered).
+    """
     stored: bool | None = None
     """Whether a write reached the store: True, False, or None for not known."""
     version: str | None = None
@@ -396,6 +402,8 @@ class Request(_Fact, frozen=True, kw_only=True, tag="request"):
     """`if-none-match:*`, `if-match:…`."""
     upload: str | None = None
     part: int | None = None
+    injection: str | None = None
+    """The injection that the gate disturbed it for."""
 
 
 class HoldStarted(_Fact, frozen=True, kw_only=True, tag="hold-started"):
@@ -541,6 +549,25 @@ class ToxicRemoved(_Fact, frozen=True, kw_only=True, tag="toxic-removed"):
     """When the removal was asked for: until then it acted, since the event it does not."""
 
 
+class DisturbanceAdded(_Fact, frozen=True, kw_only=True, tag="disturbance-added"):
+    """Subject `source/gate`: from now on the gate disturbs requests instead of passing them on."""
+
+    injection: str
+    task: str
+    how: str
+    """`throttle`, `reset`, `late-error`, `lose-answer`."""
+    asked_ns: int
+    """When it was asked for: from then on it may act, since the event itself it does."""
+
+
+class DisturbanceRemoved(_Fact, frozen=True, kw_only=True, tag="disturbance-removed"):
+    """The gate passes every request on again."""
+
+    injection: str
+    asked_ns: int
+    """When that was asked for: until then it acted, since the event it does not."""
+
+
 class CanaryMeasured(_Fact, frozen=True, kw_only=True, tag="canary-measured"):
     """Subject `proxy/PROXY`: requests of our own took so long through the proxy.
 
@@ -562,6 +589,8 @@ class CanaryMeasured(_Fact, frozen=True, kw_only=True, tag="canary-measured"):
     """From the request's first byte to the answer's last."""
     problem: str | None = None
     """Why there are not as many times as were asked for."""
+    failure: str | None = None
+    """The same in one word: `refused`, `reset`, `cut` (closed early), `silent`, `unreachable`."""
 
 
 class ServiceTraffic(_Fact, frozen=True, kw_only=True, tag="service-traffic"):
@@ -674,6 +703,8 @@ Fact = (
     | HealDone
     | ToxicAdded
     | ToxicRemoved
+    | DisturbanceAdded
+    | DisturbanceRemoved
     | CanaryMeasured
     | ServiceTraffic
     | ArtifactObserved

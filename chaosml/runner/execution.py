@@ -163,7 +163,8 @@ class Execution:
         self.say(f"execution/{header.execution}", header)
         for source in SOURCES:
             self._history.open_source(source)
-        found = self.call(Begin(execution=header.execution, bucket=setup.bucket)).objects or 0
+        begin = Begin(execution=header.execution, bucket=setup.bucket, seed=header.seed)
+        found = self.call(begin).objects or 0
         self.say(f"bucket/{setup.bucket}", IsolationChecked(bucket=setup.bucket, objects=found))
         if found:
             self._refuse_leftovers(found)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,6 +41,15 @@ class Connection(web.RequestHandler):
         super().connection_lost(exc)
         for callback in list(self._callbacks):
             callback()
+
+    def reset(self) -> None:
+        """Cut the connection with RST; the client gets nothing of what was not sent yet."""
+        if self.transport is None:
+            return
+        # Closing a socket that lingers for no time discards what waits in it and resets.
+        endpoint = self.transport.get_extra_info("socket")
+        endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
 
     @contextmanager
     def on_loss(self, callback: Callable[[], None]) -> Iterator[None]:

@@ -13,14 +13,16 @@ from aiohttp import web
 from chaosml import clock
 from chaosml.event import Request
 from chaosml.services.connection import connection_of
+from chaosml.services.disturbances import LATE_ERROR, RESET, THROTTLE
 from chaosml.services.execution import Execution
+from chaosml.services.messages import Disturbance
 from chaosml.services.operation import classify
 from chaosml.services.payload import PayloadCheck
 from chaosml.services.refusal import Refusal
 from chaosml.services.signing import access_key_id, strip_presigned
 from chaosml.services.sources import GATE
 from chaosml.services.store import Store, StoreUnanswered
-from chaosml.services.upload import ClientGone, Upload
+from chaosml.services.upload import ClientGone, Severed, Upload
 
 __all__ = ["Exchange"]
 
@@ -77,6 +79,7 @@ class Exchange:
         self._stored: bool | None = None
         self._version: str | None = None
         self._upload_id = self._operation.upload
+        self._injection: str | None = None
         self._size: int | None = None
         self._sha256: str | None = None
 
@@ -85,12 +88,19 @@ class Exchange:
         try:
             return await self._pass_on()
         except Refusal as refusal:
-            self._outcome, self._stored = "refused", False
+            self._outcome = "refused" if self._injection is None else "throttled"
+            self._stored = False
             return await self._answer_error(refusal)
         except ClientGone:
             self._outcome, self._status = "client-gone", None
             if self._request.transport is not None:
                 self._request.transport.abort()
+            return web.Response()
+        except Severed:
+            # What was lost is the answer, or else the request.
+            self._outcome = "answer-lost" if self._stored else "reset"
+            self._status = None
+            self._connection.reset()
             return web.Response()
         except StoreUnanswered as error:
             self._outcome = "store-failed"
@@ -111,13 +121,22 @@ class Exchange:
         if not await self._hold("before"):
             self._stored = False
             raise ClientGone("the client left in front of the store")
-        async with await self._send() as answer:
+        disturbance = self._take_disturbance(stored=False)
+        if disturbance is not None and disturbance.how == THROTTLE:
+            raise _refusal_of(disturbance)
+        if disturbance is not None and disturbance.how == LATE_ERROR:
+            return await self._answer_late_error()
+        resets = disturbance is not None and disturbance.how == RESET
+        after = disturbance.after_bytes if disturbance is not None and resets else None
+        async with await self._send(after) as answer:
             self._version = answer.headers.get("x-amz-version-id")
             content = await self._read_answer(answer) if self._operation.writes else None
             if self._stored and self._operation.name == "PutObject":
                 self._note_digest()
             if self._succeeded(answer, content) and not await self._hold("after"):
                 raise ClientGone("the client left behind the store")
+            if self._stored and self._take_disturbance(stored=True) is not None:
+                raise Severed("the answer is lost")
             return await self._answer(answer, content)
 
     def _refuse_by_name(self) -> None:
@@ -156,13 +175,35 @@ class Exchange:
             why = await hold.ended
         return why not in ("death", "abandoned") and not self._connection.gone
 
-    async def _send(self) -> aiohttp.ClientResponse:
+    def _take_disturbance(self, *, stored: bool) -> Disturbance | None:
+        """Return the disturbance that the request meets, if it meets one."""
+        pod = self._pod
+        if pod is None or self._injection is not None or self._execution.is_dead(pod.uid):
+            return None
+        found = self._execution.disturbances.take(self._operation, pod, stored=stored)
+        self._injection = None if found is None else found.injection
+        return found
+
+    async def _answer_late_error(self) -> web.StreamResponse:
+        """Answer 200 with an error in the body, as S3 does where it fails after its first byte."""
+        try:
+            async for _ in self._request.content.iter_any():
+                pass
+        except (ConnectionError, web.RequestPayloadError) as error:
+            raise ClientGone("the client left in the middle of its request") from error
+        self._outcome, self._status, self._stored = "late-error", 200, False
+        # In the words of S3's documentation of CompleteMultipartUpload.
+        words = "We encountered an internal error. Please try again."
+        body = Refusal(500, "InternalError", words).render(self._target.partition("?")[0])
+        return web.Response(body=body, content_type="application/xml")
+
+    async def _send(self, sever_after: int | None) -> aiohttp.ClientResponse:
         check = PayloadCheck(
             self._headers,
             of_body=self._operation.name != "CompleteMultipartUpload",
             strict=self._strict,
         )
-        upload = Upload(self._request, self._headers, check)
+        upload = Upload(self._request, self._headers, check, sever_after=sever_after)
         target = strip_presigned(self._target)
         try:
             body = await upload.open()
@@ -303,7 +344,11 @@ class Exchange:
             return web.Response()
         path = self._target.partition("?")[0]
         response = web.Response(
-            status=refusal.status, body=refusal.render(path), content_type="application/xml"
+            status=refusal.status,
+            reason=refusal.reason,
+            headers=refusal.headers,
+            body=refusal.render(path),
+            content_type="application/xml",
         )
         # What is left of the body must not be taken for the next request.
         response.force_close()
@@ -334,9 +379,22 @@ class Exchange:
                 condition=operation.condition,
                 upload=self._upload_id,
                 part=operation.part,
+                injection=self._injection,
             ),
             earliest_ns=self._arrived_ns,
         )
+
+
+def _refusal_of(disturbance: Disturbance) -> Refusal:
+    """Return a refusal as S3 words it; Google's XML API says the same with status 429."""
+    wait_s = disturbance.retry_after_s
+    return Refusal(
+        disturbance.status,
+        "SlowDown",
+        "Please reduce your request rate.",
+        reason="Slow Down" if disturbance.status == 503 else "Too Many Requests",
+        headers={} if wait_s is None else {"Retry-After": str(wait_s)},
+    )
 
 
 def _lower(request: web.BaseRequest) -> Mapping[str, str]:

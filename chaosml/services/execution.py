@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from chaosml import clock
 from chaosml.errors import ServiceError
 from chaosml.event import Basis, Emission, Fact, HoldEnded, HoldStarted
+from chaosml.services.disturbances import Disturbances
 from chaosml.services.messages import AddPod, Rule
 from chaosml.services.rules import ArmedRules
 from chaosml.services.sources import SOURCES
@@ -22,10 +23,13 @@ _REASON_S = 0.25
 class Execution:
     """One execution, from `Begin` to `End`."""
 
-    def __init__(self, name: str, bucket: str, say: Callable[[Emission], None]) -> None:
+    def __init__(
+        self, name: str, bucket: str, say: Callable[[Emission], None], *, seed: int = 0
+    ) -> None:
         self.name = name
         self.bucket = bucket
         self.rules = ArmedRules()
+        self.disturbances = Disturbances(f"{seed}/{name}")
         self.requests: set[asyncio.Task[None]] = set()
         """The requests in flight; `End` drains them."""
         self.digests: dict[tuple[str, str, str], tuple[int, str]] = {}

@@ -24,8 +24,11 @@ __all__ = [
     "Beaten",
     "Begin",
     "Call",
+    "Calm",
     "Clocked",
     "Disarm",
+    "Disturb",
+    "Disturbance",
     "End",
     "EndHolds",
     "Leave",
@@ -71,6 +74,31 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """`before`: the request has not reached the store; `after`: it has, unanswered."""
 
 
+class Disturbance(msgspec.Struct, frozen=True, kw_only=True):
+    """What the gate does to requests of a task instead of passing them on."""
+
+    injection: str
+    how: str
+    """`throttle`, `reset`, `late-error`, `lose-answer`; see `disturbances`."""
+    task: str
+    operations: tuple[str, ...] = ()
+    """S3's names; none: every one."""
+    key: str | None = None
+    """Regular expression, searched in the object's key."""
+    share: float = 1.0
+    """Of the matching requests, drawn from the run's seed."""
+    nth: int = 1
+    """The first matching request that may be met."""
+    most: int | None = None
+    """At most so many are met."""
+    status: int = 503
+    """Of a refusal: 503 or 429."""
+    retry_after_s: int | None = None
+    """What a refusal says in `Retry-After`."""
+    after_bytes: int = 0
+    """Of the payload, after which a connection is reset."""
+
+
 class Begin(_Order, frozen=True, kw_only=True, tag="begin"):
     """An execution starts: numbering of every source starts at 1, rules and pods are forgotten.
 
@@ -79,6 +107,8 @@ class Begin(_Order, frozen=True, kw_only=True, tag="begin"):
 
     execution: str
     bucket: str
+    seed: int = 0
+    """Of the scenario: what disturbances draw follows from it."""
 
 
 class AddPod(_Order, frozen=True, kw_only=True, tag="add-pod"):
@@ -100,6 +130,18 @@ class Disarm(_Order, frozen=True, kw_only=True, tag="disarm"):
     """Disarm a rule; ends its hold as `disarmed`."""
 
     rule: str
+
+
+class Disturb(_Order, frozen=True, kw_only=True, tag="disturb"):
+    """Put a disturbance in force at the gate; answered once it is."""
+
+    disturbance: Disturbance
+
+
+class Calm(_Order, frozen=True, kw_only=True, tag="calm"):
+    """Take an injection's disturbance back."""
+
+    injection: str
 
 
 class Release(_Order, frozen=True, kw_only=True, tag="release"):
@@ -172,6 +214,8 @@ Order = (
     | AddPod
     | Arm
     | Disarm
+    | Disturb
+    | Calm
     | Release
     | EndHolds
     | Notify

@@ -43,7 +43,9 @@ from chaosml.services.messages import (
     Arm,
     Begin,
     Call,
+    Calm,
     Disarm,
+    Disturb,
     End,
     EndHolds,
     Measure,
@@ -110,14 +112,27 @@ class _Conductor:
                 return Answer(id=number, objects=await self._begin(order))
             case End():
                 return Answer(id=number, closed=await self._end())
-            case AddPod():
-                self._execution().add_pod(order)
+            case OpenRelay():
+                return Answer(id=number, address=await self._open_relay(order))
             case Arm(armed=rule):
                 self._execution().rules.arm(rule)
                 await self._control.push()
             case Disarm(rule=rule):
                 self._execution().disarm(rule)
                 await self._control.push()
+            case _:
+                self._carry_out(order)
+        return Answer(id=number)
+
+    def _carry_out(self, order: Order) -> None:
+        """Do at once what needs no answer of its own."""
+        match order:
+            case AddPod():
+                self._execution().add_pod(order)
+            case Disturb(disturbance=disturbance):
+                self._execution().disturbances.add(disturbance)
+            case Calm(injection=injection):
+                self._execution().disturbances.remove(injection)
             case Release(hold=hold, why=why):
                 self._execution().release(hold, why)
             case EndHolds(uid=uid, why=why):
@@ -128,16 +143,13 @@ class _Conductor:
                 self.metadata.withdraw(self._execution(), node)
             case Measure():
                 self._measure(order)
-            case OpenRelay():
-                return Answer(id=number, address=await self._open_relay(order))
-        return Answer(id=number)
 
     async def _begin(self, order: Begin) -> int:
         self.release_all()
         await self._store.create_bucket(order.bucket)
         objects = await self._store.count_objects(order.bucket)
         self.metadata.reset()
-        self._stage.execution = Execution(order.execution, order.bucket, self._say)
+        self._stage.execution = Execution(order.execution, order.bucket, self._say, seed=order.seed)
         return objects
 
     def _measure(self, order: Measure) -> None:

@@ -20,7 +20,7 @@ from chaosml.services.refusal import Refusal
 from chaosml.services.signing import UNSIGNED_PAYLOAD
 from chaosml.services.store import EMPTY_SHA256
 
-__all__ = ["ClientGone", "Upload"]
+__all__ = ["ClientGone", "Severed", "Upload"]
 
 _WHOLE_BYTES_MAX = 1 << 20
 _SHA256_HEX_CHARS = 64
@@ -30,11 +30,20 @@ class ClientGone(ServiceError):
     """The client went away before it had its answer."""
 
 
+class Severed(ServiceError):
+    """The connection to the client is to be cut, since an injection wants it so."""
+
+
 class Upload:
     """The body of one request."""
 
     def __init__(
-        self, request: web.BaseRequest, headers: Mapping[str, str], check: PayloadCheck
+        self,
+        request: web.BaseRequest,
+        headers: Mapping[str, str],
+        check: PayloadCheck,
+        *,
+        sever_after: int | None = None,
     ) -> None:
         """Prepare to read the body.
 
@@ -42,6 +51,8 @@ class Upload:
             request: The request, its body unread.
             headers: Its header fields, names in lower case.
             check: Digests the payload and compares it with what was stated.
+            sever_after: Bytes of the payload after which it is broken off; None: never. A
+                shorter one is broken off at its end, so that none is ever complete.
 
         Raises:
             Refusal: the length is not stated.
@@ -49,10 +60,11 @@ class Upload:
         self.check = check
         self.complete = False
         """Whether all of it was verified and may have reached the store."""
-        self.failure: Refusal | ClientGone | None = None
+        self.failure: Refusal | ClientGone | Severed | None = None
         """Why sending it was broken off."""
         self.trailing: dict[str, str] = {}
         """Checksums from the trailer, verified; there for bodies that were read whole."""
+        self._sever_after = sever_after
         self._request = request
         self._stated_sha256 = headers.get("x-amz-content-sha256", "")
         self._decoder = ChunkedDecoder() if is_chunked(headers) else None
@@ -86,7 +98,10 @@ class Upload:
         Raises:
             Refusal: a body read whole is not what was stated.
             ClientGone: the client left while it was read.
+            Severed: a body read whole was to be broken off.
         """
+        if self._sever_after == 0:
+            self._sever(0)
         if self._request.headers.get("Expect", "").lower() == "100-continue":
             try:
                 await self._request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -114,15 +129,22 @@ class Upload:
                 self.check.update(piece)
                 if self.check.size > self.size:
                     raise Refusal(400, "IncompleteBody", "The body is longer than was stated.")
+                self._sever(self.check.size)
                 yield piece
         if self._decoder is not None:
             self._decoder.finish()
+
+    def _sever(self, size: int) -> None:
+        if self._sever_after is not None and size >= self._sever_after:
+            raise Severed(f"broken off after {size} bytes")
 
     def _verify(self) -> None:
         if self.check.size != self.size:
             raise Refusal(
                 400, "IncompleteBody", f"{self.size} bytes were stated, {self.check.size} came."
             )
+        if self._sever_after is not None:
+            raise Severed("broken off at its end")
         trailer = {} if self._decoder is None else self._decoder.trailer
         self.trailing = self.check.verify(trailer)
         self.complete = True
@@ -135,7 +157,7 @@ class Upload:
                     yield last
                 last = piece
             self._verify()
-        except (Refusal, ClientGone) as failure:
+        except (Refusal, ClientGone, Severed) as failure:
             self.failure = failure
             # An OSError is what makes the HTTP client drop its connection to the store.
             raise ConnectionAbortedError("the upload was broken off") from failure

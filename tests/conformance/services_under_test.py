@@ -108,7 +108,9 @@ class World:
             aws_access_key_id=uid,
             aws_secret_access_key="any",
             region_name="us-east-1",
-            config=Config(retries={"total_max_attempts": 1}, read_timeout=20, **config),
+            config=Config(
+                **{"retries": {"total_max_attempts": 1}, "read_timeout": 20, **config},
+            ),
         )
 
     def store(self):
