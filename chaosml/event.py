@@ -25,6 +25,7 @@ import enum
 import msgspec
 
 __all__ = [
+    "DOWN",
     "ArtifactObserved",
     "AuditFinished",
     "Basis",
@@ -83,6 +84,8 @@ __all__ = [
     "WorkflowPhase",
 ]
 
+DOWN = "down"
+"""Among the types of toxics: the whole proxy is disabled and refuses connections."""
 Scalar = str | int | float | bool | None
 
 
@@ -531,9 +534,9 @@ class ToxicAdded(_Fact, frozen=True, kw_only=True, tag="toxic-added"):
     proxy: str
     toxic: str
     type: str
-    """Toxiproxy's: `latency`, `bandwidth`, …"""
+    """Toxiproxy's: `latency`, `bandwidth`, …, or `down`."""
     stream: str
-    """`upstream`: what the pod sends; `downstream`: what it gets."""
+    """`upstream`: what the pod sends; `downstream`: what it gets; `both` where it is down."""
     attributes: dict[str, int]
     asked_ns: int
     """When it was asked for: from then on it may act, since the event itself it does."""

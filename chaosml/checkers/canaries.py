@@ -1,6 +1,8 @@
-"""The receipt of a degradation: canaries show it, the target met it, and it went away.
+"""The receipt of a fault on a way: canaries show it, the target met it, and it went away.
 
-A fault that no canary felt, or that nobody met, proves nothing about the pipeline.
+A fault that no canary felt, or that nobody met, proves nothing about the pipeline. Where nothing
+gets through, canaries fail as the fault has it, and what the target asked is seen by nobody:
+that it met the fault shows in what it did, see `standstill`.
 """
 
 from __future__ import annotations
@@ -9,14 +11,16 @@ import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from chaosml.event import CanaryMeasured, InjectionArmed, ToxicAdded
+from chaosml.checkers import disturbed, standstill
+from chaosml.checkers.doubt import Doubt
+from chaosml.event import DOWN, CanaryMeasured, InjectionArmed, ToxicAdded
 from chaosml.scenario.model import STORE
-from chaosml.timeline.degradation import Degradation, find_degradations
+from chaosml.timeline.degradation import CUTTING, Degradation, find_degradations
 from chaosml.timeline.model import Pod, Timeline
 from chaosml.timeline.moment import Moment, Seen
 from chaosml.timeline.sources import CONTROL, GATE, KUBELET
 
-__all__ = ["Doubt", "examine"]
+__all__ = ["examine"]
 
 _SHOWN_SHARE = 0.75
 """A canary must lose at least so much of the time that was asked for."""
@@ -25,15 +29,13 @@ _EXCESS_FACTOR, _EXCESS_S = 2.0, 0.5
 _LEFT_SHARE, _LEFT_S = 0.25, 0.005
 """What it may lose afterwards."""
 _KB = 1000
-
-
-class Doubt(Exception):
-    """Why an injection proves nothing; raised inside of an examination only."""
-
-    def __init__(self, why: str, detail: str) -> None:
-        super().__init__(why)
-        self.why = why
-        self.detail = detail
+_FAILURES = {
+    DOWN: ("refused",),
+    "timeout": ("silent",),
+    # What the answer's side of a reset shows a client is its kernel's to say.
+    "reset_peer": ("reset", "cut"),
+}
+"""How a canary fails where nothing gets through, by the type of toxic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +58,32 @@ def examine(timeline: Timeline, armed: InjectionArmed) -> Iterator[tuple[Moment,
     """
     found = [one for one in find_degradations(timeline) if one.injection == armed.injection]
     if not found:
-        raise Doubt("no-toxic", f"no toxic was added on the way to {armed.service}")
+        raise Doubt("no-toxic", f"nothing was done on the way to {armed.service}")
     degradation = found[0]
     if degradation.ended is None:
-        raise Doubt("toxic-not-removed", f"a toxic of {degradation.proxy} was never removed")
-    toxics = [seen for seen in timeline.toxics if seen.fact.injection == armed.injection]
-    for toxic in toxics:
-        yield toxic.at, f"{toxic.fact.type} toxic on {degradation.proxy} ({toxic.fact.stream})"
-    yield from _check_canaries(timeline, degradation, [seen.fact for seen in toxics])
-    yield degradation.ended, "toxics removed"
-    yield from _check_target(timeline, degradation, armed)
+        raise Doubt("toxic-not-removed", f"what was done at {degradation.way} was never undone")
+    if any(seen.fact.injection == armed.injection for seen in timeline.disturbances):
+        yield from disturbed.examine(timeline, degradation)
+    else:
+        yield from _examine_toxics(timeline, degradation, armed)
     doubt = timeline.doubt(KUBELET, CONTROL, GATE)
     if doubt:
         raise Doubt("evidence-lost", doubt)
+
+
+def _examine_toxics(
+    timeline: Timeline, degradation: Degradation, armed: InjectionArmed
+) -> Iterator[tuple[Moment, str]]:
+    toxics = [seen for seen in timeline.toxics if seen.fact.injection == armed.injection]
+    for toxic in toxics:
+        yield toxic.at, f"{toxic.fact.type} toxic on {degradation.way} ({toxic.fact.stream})"
+    yield from _check_canaries(timeline, degradation, [seen.fact for seen in toxics])
+    if degradation.ended is not None:
+        yield degradation.ended, "toxics removed"
+    if degradation.breaks:
+        yield from standstill.examine(timeline, degradation, armed)
+    else:
+        yield from _check_target(timeline, degradation, armed)
 
 
 def _check_canaries(
@@ -79,11 +94,15 @@ def _check_canaries(
         for one in timeline.canaries
         if one.fact.injection == degradation.injection
     }
-    before, during, after = (
-        _require(timeline, seen.get(when), when) for when in ("before", "during", "after")
-    )
-    asked = _asked(toxics, during.fact)
+    before, after = (_require(timeline, seen.get(when), when) for when in ("before", "after"))
     usual_s = min(_times(before.fact, toxics))
+    if degradation.breaks:
+        yield before.at, f"canary before: {usual_s * 1000:.1f} ms"
+        yield _check_failure(timeline, degradation, toxics, seen.get("during"))
+        yield after.at, f"canary after: {min(after.fact.first_byte_s) * 1000:.1f} ms"
+        return
+    during = _require(timeline, seen.get("during"), "during")
+    asked = _asked(toxics, during.fact)
     added_s = statistics.median(_times(during.fact, toxics)) - usual_s
     left_s = min(_times(after.fact, toxics)) - usual_s
     yield before.at, f"canary before: {usual_s * 1000:.1f} ms"
@@ -99,6 +118,25 @@ def _check_canaries(
     yield after.at, f"canary after: {left_s * 1000:+.1f} ms"
     if left_s > asked.low_s * _LEFT_SHARE + _LEFT_S:
         raise Doubt("effect-stayed", f"a canary still lost {left_s:.3f}s after the removal")
+
+
+def _check_failure(
+    timeline: Timeline,
+    degradation: Degradation,
+    toxics: list[ToxicAdded],
+    seen: Seen[CanaryMeasured] | None,
+) -> tuple[Moment, str]:
+    """Return the canary that did not come through; it failed as the toxics have it."""
+    if seen is None:
+        doubt = timeline.doubt(GATE)
+        raise Doubt("no-canary", doubt or "no canary was measured during the fault")
+    if not degradation.is_certain(seen.at):
+        raise Doubt("canary-outside", "the fault had ended before its canary was through")
+    wanted = next(_FAILURES[toxic.type] for toxic in toxics if toxic.type in CUTTING)
+    if seen.fact.failure not in wanted:
+        was = seen.fact.failure or "answered"
+        raise Doubt("effect-not-shown", f"a canary was {was}, where it had to be {wanted[0]}")
+    return seen.at, f"canary during: {seen.fact.failure}"
 
 
 def _require(
@@ -150,7 +188,7 @@ def _check_target(
         talked = [
             seen.at
             for seen in timeline.traffic
-            if seen.fact.proxy == degradation.proxy and degradation.is_certain(seen.at)
+            if seen.fact.proxy == degradation.way and degradation.is_certain(seen.at)
         ]
         what = "stretches of traffic"
     if not talked:

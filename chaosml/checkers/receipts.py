@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 
 from chaosml.checkers import survivals
-from chaosml.checkers.canaries import Doubt, examine
+from chaosml.checkers.canaries import examine
+from chaosml.checkers.doubt import Doubt
 from chaosml.checkers.survivals import SURVIVALS
 from chaosml.event import InjectionArmed, PodDeletion
 from chaosml.plan.model import PlannedInjection

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from chaosml.checkers.canaries import Doubt
+from chaosml.checkers.doubt import Doubt
 from chaosml.event import InjectionArmed
 from chaosml.timeline.model import Pod, Timeline
 from chaosml.timeline.moment import Moment

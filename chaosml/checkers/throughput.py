@@ -1,4 +1,4 @@
-"""`throughput`: what a slow service did to a task that outlived it, and for how long.
+"""`throughput`: what a service in trouble did to a task, and for how long.
 
 Decides `throughput-recovery` (until the task's step rate is back at 90 % of what every
 control reached) and `requests-per-upload` (a retry storm sends many requests for each
@@ -29,6 +29,8 @@ _NAME = "throughput"
 _RECOVERY = "throughput-recovery"
 _UPLOADS = "requests-per-upload"
 _SUCCEEDED = "Succeeded"
+_DIED_OF_DELAY = "died-of-slow-service"
+_DIED_OF_BREAK = "died-of-broken-requests"
 
 
 class Throughput:
@@ -91,7 +93,7 @@ def _refuse(evidence: Evidence, trial: Analysis, expectation: str) -> Verdict | 
     if doubt:
         return unknown(_NAME, expectation, trial.name, "evidence-lost", doubt)
     if not evidence.is_valid(trial):
-        words = "the service was not slow as planned: see effect"
+        words = "the service was not in trouble as planned: see effect"
         return unknown(_NAME, expectation, trial.name, "not-injected", words)
     return None
 
@@ -120,7 +122,7 @@ def _judge_slowdown(trial: Analysis, slowdown: Slowdown, limit_s: float) -> Verd
     degradation = slowdown.degradation
     died = _died(trial, degradation)
     words = (
-        f"{slowdown.rate_during:.1f} steps/s while {degradation.proxy} was slow, "
+        f"{slowdown.rate_during:.1f} steps/s while {degradation.way} was in trouble, "
         f"{slowdown.rate_control:.1f} in the controls, longest stall {slowdown.stall_s:.2f}s; "
     )
     recovery = slowdown.recovery
@@ -171,18 +173,18 @@ def _judge_open(trial: Analysis, slowdown: Slowdown, limit_s: float) -> tuple[St
 
 
 def _died(trial: Analysis, degradation: Degradation) -> tuple[str, str] | None:
-    """Return cause and words where an attempt ended badly once the service was slow."""
+    """Return cause and words where an attempt ended badly of a service in trouble."""
     for pod in trial.timeline.pods_of(degradation.task):
         if pod.exited is not None and degradation.saw_failure_of(pod):
             words = f"attempt {pod.attempt} exited {pod.exited.fact.exit_code} meanwhile"
-            return "died-of-slow-service", words
+            return _DIED_OF_BREAK if degradation.breaks else _DIED_OF_DELAY, words
     return None
 
 
 def _cited(trial: Analysis, degradation: Degradation) -> tuple[EventRef, ...]:
     return (
-        *cite(trial, degradation.began, f"{degradation.proxy} is slow"),
-        *cite(trial, degradation.ended, f"{degradation.proxy} is fast again"),
+        *cite(trial, degradation.began, f"{degradation.way} is in trouble"),
+        *cite(trial, degradation.ended, f"{degradation.way} is well again"),
     )
 
 
@@ -206,12 +208,12 @@ def _judge_uploads(evidence: Evidence, trial: Analysis, most: float) -> Verdict:
     figures = [(one, requests_per_upload(trial, one)) for one in degraded]
     known = [(one, figure) for one, figure in figures if figure is not None]
     if not known:
-        words = "the task wrote nothing while the service was slow"
+        words = "nothing that the task wrote came to the store while it was in trouble"
         return unknown(_NAME, _UPLOADS, trial.name, "not-measured", words)
     degradation, (ratio, uploads) = max(known, key=lambda one: one[1][0])
     words = (
         f"{degradation.task} sent {ratio:.2f} write requests for each upload of use while "
-        f"{degradation.proxy} was slow ({uploads} of these), the limit is {most:g}"
+        f"{degradation.way} was in trouble ({uploads} of these), the limit is {most:g}"
     )
     broken = ratio > most
     return Verdict(

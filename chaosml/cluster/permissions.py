@@ -68,7 +68,16 @@ FAULTS: Mapping[str, tuple[Rule, ...]] = {
     "spot.reclaim": (_CLOSE, _EVICT, _SEE_WHO_IS_THERE, _PUBLISH),
     "storage.latency": (),
     "storage.bandwidth": (),
+    "storage.throttle": (),
+    "storage.reset": (),
+    "storage.stall": (),
+    "storage.down": (),
+    "storage.lose-answer": (),
+    "storage.late-error": (),
     "network.latency": (),
+    "network.bandwidth": (),
+    "network.reset": (),
+    "network.partition": (),
 }
 """What a fault does beyond a run; faults of the services need nothing of the cluster."""
 

@@ -10,7 +10,10 @@ from pydantic import BaseModel
 from chaosml.errors import UsageError
 from chaosml.faults.container_kill import ContainerKill
 from chaosml.faults.container_pause import ContainerPause
+from chaosml.faults.network_bandwidth import NetworkBandwidth
 from chaosml.faults.network_latency import NetworkLatency
+from chaosml.faults.network_partition import NetworkPartition
+from chaosml.faults.network_reset import NetworkReset
 from chaosml.faults.node_drain import NodeDrain
 from chaosml.faults.node_stop import NodeStop
 from chaosml.faults.pod_delete import PodDelete
@@ -18,7 +21,13 @@ from chaosml.faults.pod_evict import PodEvict
 from chaosml.faults.script import Scene, Script
 from chaosml.faults.spot_reclaim import SpotReclaim
 from chaosml.faults.storage_bandwidth import StorageBandwidth
+from chaosml.faults.storage_down import StorageDown
+from chaosml.faults.storage_late_error import StorageLateError
 from chaosml.faults.storage_latency import StorageLatency
+from chaosml.faults.storage_lose_answer import StorageLoseAnswer
+from chaosml.faults.storage_reset import StorageReset
+from chaosml.faults.storage_stall import StorageStall
+from chaosml.faults.storage_throttle import StorageThrottle
 from chaosml.workflow.views import View
 
 __all__ = [
@@ -83,7 +92,16 @@ CATALOGUE = _register(
     SpotReclaim(),
     StorageLatency(),
     StorageBandwidth(),
+    StorageThrottle(),
+    StorageReset(),
+    StorageStall(),
+    StorageDown(),
+    StorageLoseAnswer(),
+    StorageLateError(),
     NetworkLatency(),
+    NetworkBandwidth(),
+    NetworkReset(),
+    NetworkPartition(),
 )
 
 

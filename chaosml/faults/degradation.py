@@ -1,4 +1,4 @@
-"""What faults have in common that slow the way to a service down and kill nobody.
+"""What faults have in common that make the way to a service worse and kill nobody.
 
     measure before ─► add toxics ─► release the target ─► measure during ─► `for` ─►
     remove toxics ─► measure after
@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Annotated, Any, Protocol, runtime_checkable
 
-from chaosml.event import CanaryMeasured, Event
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from chaosml.event import DOWN, CanaryMeasured, Event
 from chaosml.faults.script import (
     AddToxic,
     Measure,
@@ -24,33 +26,51 @@ from chaosml.faults.script import (
     Script,
     Until,
 )
+from chaosml.scenario.model import Duration
 from chaosml.workflow.views import View
 
-__all__ = ["Canary", "Degradation", "Effect", "Slowing", "degrade", "delay"]
+__all__ = [
+    "Canary",
+    "Degradation",
+    "Effect",
+    "OnTheWay",
+    "OutageOptions",
+    "cut",
+    "degrade",
+    "delay",
+]
 
 _MARGIN_S = 3.0
 _SAMPLES = 3
+_SILENT_S = 1.0
+"""A canary without a word for so long has met a way on which nothing gets through."""
+_CUT_S_MIN = 2.0
 
 
 @runtime_checkable
 class Degradation(Protocol):
     """A kind of fault that acts on the way to a service."""
 
+    @property
+    def proxied(self) -> bool:
+        """Whether the way goes through a Toxiproxy in the whole run; else the gate does it."""
+
     def service(self, options: Any) -> str:
-        """Return the name of the service: the way to it goes through a proxy in the whole run."""
+        """Return the name of the service."""
 
 
-class Slowing:
+class OnTheWay:
     """What such kinds of faults have in common: nobody dies of them by our hand."""
 
     capabilities: tuple[type, ...] = ()
+    proxied = True
 
     def views(self, options: Any, *, has_outputs: bool) -> Sequence[View | None]:
         """Return that there is no death to be seen."""
         return (None,)
 
     def lethal(self, options: Any) -> bool:
-        """A slow service kills nobody who waits for it."""
+        """A service in trouble kills nobody who bears it."""
         return False
 
 
@@ -62,6 +82,11 @@ class Effect:
     stream: str
     attributes: dict[str, int]
 
+    @property
+    def name(self) -> str:
+        """The toxic's name on its proxy."""
+        return DOWN if self.type == DOWN else f"{self.type}-{self.stream}"
+
 
 @dataclass(frozen=True, slots=True)
 class Canary:
@@ -72,6 +97,23 @@ class Canary:
     samples: int = _SAMPLES
     asked_s: float = 0.0
     """Time that the fault adds to one request."""
+    limit_s: float | None = None
+    """How long it is waited for during the fault, where it is not meant to come through."""
+
+
+class OutageOptions(BaseModel):
+    """Options of the faults that let nothing through."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    duration: Annotated[Duration, Field(alias="for")]
+    """How long; at least 2s, since a canary must fit into it."""
+
+    @model_validator(mode="after")
+    def _check_duration(self) -> OutageOptions:
+        if self.duration < _CUT_S_MIN:
+            raise ValueError(f"for must be at least {_CUT_S_MIN:g}s: a canary must fit into it")
+        return self
 
 
 def delay(latency_s: float, jitter_s: float) -> tuple[Effect, Canary]:
@@ -80,10 +122,23 @@ def delay(latency_s: float, jitter_s: float) -> tuple[Effect, Canary]:
     return Effect("latency", "downstream", attributes), Canary(asked_s=latency_s + jitter_s)
 
 
+def cut(scene: Scene, *, service: str, effects: Sequence[Effect], for_s: float) -> Script:
+    """Let nothing through on the way from the target to a service for a while.
+
+    Args:
+        scene: The moment.
+        service: Where the way goes.
+        effects: The toxics, in the order in which they are added.
+        for_s: How long.
+    """
+    canary = Canary(samples=1, limit_s=_SILENT_S)
+    return degrade(scene, service=service, effects=effects, canary=canary, for_s=for_s)
+
+
 def degrade(
     scene: Scene, *, service: str, effects: Sequence[Effect], canary: Canary, for_s: float
 ) -> Script:
-    """Slow the way from the target to a service down for a while.
+    """Make the way from the target to a service worse for a while.
 
     Args:
         scene: The moment.
@@ -94,8 +149,8 @@ def degrade(
     """
     task = scene.target.task
 
-    def measure(when: str, asked_s: float) -> Measure:
-        limit_s = canary.samples * asked_s * 2 + _MARGIN_S
+    def measure(when: str, asked_s: float, limit_s: float | None = None) -> Measure:
+        limit_s = canary.samples * asked_s * 2 + _MARGIN_S if limit_s is None else limit_s
         return Measure(
             service=service,
             task=task,
@@ -106,14 +161,14 @@ def degrade(
             limit_s=limit_s,
         )
 
-    names = [f"{effect.type}-{effect.stream}" for effect in effects]
+    names = [effect.name for effect in effects]
     before = measure("before", 0.0)
     yield before
     yield Until(_measured(scene.injection, "before"), "the canary before the fault", before.limit_s)
     for name, effect in zip(names, effects, strict=True):
         yield AddToxic(service, task, name, effect.type, effect.stream, effect.attributes)
     yield Release()
-    yield measure("during", canary.asked_s)
+    yield measure("during", canary.asked_s, canary.limit_s)
     yield Pause(for_s)
     for name in reversed(names):
         yield RemoveToxic(service, task, name)

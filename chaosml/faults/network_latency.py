@@ -13,7 +13,7 @@ with the service in the meantime, as the gate or a relay saw it. Heal: the toxic
 
 from __future__ import annotations
 
-from chaosml.faults.degradation import Slowing, degrade, delay
+from chaosml.faults.degradation import OnTheWay, degrade, delay
 from chaosml.faults.script import Scene, Script
 from chaosml.faults.storage_latency import LatencyOptions
 
@@ -27,7 +27,7 @@ class NetworkLatencyOptions(LatencyOptions):
     """`store`, or a name under `services:`."""
 
 
-class NetworkLatency(Slowing):
+class NetworkLatency(OnTheWay):
     """Delays a service's answers to the target."""
 
     kind = "network.latency"

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from chaosml.event import Event
+from chaosml.services.messages import Disturbance
 from chaosml.substrates.protocol import PodView
 
 __all__ = [
@@ -28,8 +29,10 @@ __all__ = [
     "AddNode",
     "AddToxic",
     "Also",
+    "Calm",
     "Cordon",
     "Delete",
+    "Disturb",
     "EndDrain",
     "Evict",
     "ExpectDrain",
@@ -174,9 +177,9 @@ class AddToxic:
     task: str
     name: str
     type: str
-    """Toxiproxy's: `latency`, `bandwidth`, …"""
+    """Toxiproxy's: `latency`, `bandwidth`, …, or `down`: the proxy refuses connections."""
     stream: str
-    """`upstream`: what the task sends; `downstream`: what it gets."""
+    """`upstream`: what the task sends; `downstream`: what it gets; `both` where it is down."""
     attributes: Mapping[str, int]
 
 
@@ -187,6 +190,21 @@ class RemoveToxic:
     service: str
     task: str
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disturb:
+    """Have the gate do something to requests instead of passing them on."""
+
+    disturbance: Disturbance
+
+
+@dataclass(frozen=True, slots=True)
+class Calm:
+    """Have the gate pass everything on again."""
+
+    injection: str
+    task: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +249,8 @@ Action = (
     | Withdraw
     | AddToxic
     | RemoveToxic
+    | Disturb
+    | Calm
     | Measure
     | Release
     | Invalidate

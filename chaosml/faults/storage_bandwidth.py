@@ -26,11 +26,11 @@ from pydantic import (
     model_validator,
 )
 
-from chaosml.faults.degradation import Canary, Effect, Slowing, degrade
+from chaosml.faults.degradation import Canary, Effect, OnTheWay, degrade
 from chaosml.faults.script import Scene, Script
 from chaosml.scenario.model import STORE, Duration
 
-__all__ = ["BandwidthOptions", "Rate", "StorageBandwidth", "parse_rate"]
+__all__ = ["BandwidthOptions", "Rate", "StorageBandwidth", "limit", "parse_rate"]
 
 _BYTES = {
     "B": 1.0,
@@ -89,7 +89,7 @@ class BandwidthOptions(BaseModel):
         return self
 
 
-class StorageBandwidth(Slowing):
+class StorageBandwidth(OnTheWay):
     """Limits the rate between the target and the store."""
 
     kind = "storage.bandwidth"
@@ -101,15 +101,20 @@ class StorageBandwidth(Slowing):
 
     def script(self, options: BandwidthOptions, view: str | None, scene: Scene) -> Script:
         """Throttle, wait, stop throttling."""
-        both = options.stream == "both"
-        streams = ("upstream", "downstream") if both else (options.stream,)
-        attributes = {"rate": max(1, round(options.rate / _UNIT_BYTES))}
-        size = min(_CANARY_BYTES_MAX, round(options.rate * _CANARY_S))
-        canary = Canary(
-            upload_bytes=size if "upstream" in streams else 0,
-            download_bytes=size if "downstream" in streams else 1,
-            samples=_SAMPLES,
-            asked_s=len(streams) * size / options.rate,
-        )
-        effects = [Effect("bandwidth", stream, attributes) for stream in streams]
-        return degrade(scene, service=STORE, effects=effects, canary=canary, for_s=options.duration)
+        return limit(scene, STORE, options)
+
+
+def limit(scene: Scene, service: str, options: BandwidthOptions) -> Script:
+    """Limit the rate between the target and a service for a while."""
+    both = options.stream == "both"
+    streams = ("upstream", "downstream") if both else (options.stream,)
+    attributes = {"rate": max(1, round(options.rate / _UNIT_BYTES))}
+    size = min(_CANARY_BYTES_MAX, round(options.rate * _CANARY_S))
+    canary = Canary(
+        upload_bytes=size if "upstream" in streams else 0,
+        download_bytes=size if "downstream" in streams else 1,
+        samples=_SAMPLES,
+        asked_s=len(streams) * size / options.rate,
+    )
+    effects = [Effect("bandwidth", stream, attributes) for stream in streams]
+    return degrade(scene, service=service, effects=effects, canary=canary, for_s=options.duration)

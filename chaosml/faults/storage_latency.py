@@ -16,7 +16,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from chaosml.faults.degradation import Slowing, degrade, delay
+from chaosml.faults.degradation import OnTheWay, degrade, delay
 from chaosml.faults.script import Scene, Script
 from chaosml.scenario.model import STORE, Duration
 
@@ -53,7 +53,7 @@ class LatencyOptions(BaseModel):
         return self
 
 
-class StorageLatency(Slowing):
+class StorageLatency(OnTheWay):
     """Delays the store's answers to the target."""
 
     kind = "storage.latency"

@@ -15,7 +15,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-__all__ = ["Bucket", "client"]
+__all__ = ["Bucket", "client", "is_taken"]
 
 _MISSING = frozenset({"404", "NoSuchKey"})
 _TAKEN = frozenset({"412", "PreconditionFailed"})
@@ -30,6 +30,11 @@ def client(**overrides: Any) -> Any:
         "s3": {"addressing_style": "path"},
     }
     return boto3.client("s3", config=Config(**{**settings, **overrides}))
+
+
+def is_taken(error: Exception) -> bool:
+    """Whether a write was refused since there is an object under its key."""
+    return isinstance(error, ClientError) and error.response["Error"]["Code"] in _TAKEN
 
 
 class Bucket:
@@ -55,7 +60,7 @@ class Bucket:
         try:
             self._client.put_object(Bucket=self.name, Key=key, Body=data, IfNoneMatch="*")
         except ClientError as error:
-            if error.response["Error"]["Code"] in _TAKEN:
+            if is_taken(error):
                 return False
             raise
         return True

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
+from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 
 from chaosml.reference.bucket import Bucket, client
 
 __all__ = ["HotBucket", "impatient"]
 
 _Answer = TypeVar("_Answer")
+_REFUSED = frozenset({429, 503})
 
 
 def impatient(name: str, timeout_s: float) -> Bucket:
@@ -20,7 +21,10 @@ def impatient(name: str, timeout_s: float) -> Bucket:
 
 
 class HotBucket(Bucket):
-    """Gives up as early, and tries again at once: the slower the store, the more it has to do."""
+    """Gives up as early, and tries again at once, also where it was told to slow down.
+
+    The more the store has to do, the more it is asked.
+    """
 
     def __init__(self, name: str, timeout_s: float) -> None:
         super().__init__(name, client(connect_timeout=timeout_s, read_timeout=timeout_s))
@@ -40,3 +44,6 @@ def _insist(request: Callable[[], _Answer]) -> _Answer:
             return request()
         except (ConnectTimeoutError, ReadTimeoutError):
             continue
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] not in _REFUSED:
+                raise

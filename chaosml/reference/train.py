@@ -16,10 +16,12 @@ import numpy
 from chaosml import probe
 from chaosml.reference import layout, notice, promotion
 from chaosml.reference.bucket import Bucket
+from chaosml.reference.carelessness import CARELESS
 from chaosml.reference.checkpoints import Checkpoints
 from chaosml.reference.identity import Identity
 from chaosml.reference.impatience import HotBucket, impatient
 from chaosml.reference.interruption import Interruption
+from chaosml.reference.multipart import MultipartBucket
 from chaosml.reference.pace import Pace
 from chaosml.reference.program import (
     TERMINATED,
@@ -162,6 +164,9 @@ def _parse() -> argparse.Namespace:
     told.add_argument(
         "--notice-poll-ms", type=float, default=5000.0, help="0: no metadata service is asked"
     )
+    told.add_argument(
+        "--upload", choices=("whole", "parts"), default="whole", help="how data is uploaded"
+    )
     defects = told.add_argument_group("defects, to show what they do")
     defects.add_argument(
         "--retry", type=int, help="restore only if above 0: a recreated pod starts from zero"
@@ -177,6 +182,7 @@ def _parse() -> argparse.Namespace:
     )
     defects.add_argument("--client-timeout-ms", type=float, help="dies of a slower answer")
     defects.add_argument("--hot-retry-ms", type=float, help="asks again at once after so long")
+    defects.add_argument("--careless", choices=sorted(CARELESS), help="with what the store answers")
     return told.parse_args()
 
 
@@ -203,6 +209,10 @@ def _bucket(arguments: argparse.Namespace) -> Bucket:
         return HotBucket(arguments.bucket, arguments.hot_retry_ms / 1000)
     if arguments.client_timeout_ms is not None:
         return impatient(arguments.bucket, arguments.client_timeout_ms / 1000)
+    if arguments.careless is not None:
+        return CARELESS[arguments.careless](arguments.bucket)
+    if arguments.upload == "parts":
+        return MultipartBucket(arguments.bucket)
     return Bucket(arguments.bucket)
 
 

@@ -14,6 +14,8 @@ from typing import Any, Protocol, cast
 from chaosml import clock
 from chaosml.errors import FaultRefused, HarnessError
 from chaosml.event import (
+    DisturbanceAdded,
+    DisturbanceRemoved,
     Fact,
     HealDone,
     HealIntended,
@@ -24,7 +26,8 @@ from chaosml.event import (
 from chaosml.faults import script as steps
 from chaosml.history import Entry
 from chaosml.runner.ways import Ways
-from chaosml.services.messages import Answer, Notify, Order, Withdraw
+from chaosml.services.messages import Answer, Calm, Disturb, Notify, Order, Withdraw
+from chaosml.services.sources import GATE
 from chaosml.substrates.protocol import (
     DeletesPods,
     DrainsNodes,
@@ -246,8 +249,24 @@ class Performer:
                 self._world.say(*self._world.ways.add(self._injection, action))
             case steps.RemoveToxic():
                 self._world.say(*self._world.ways.remove(self._injection, action))
+            case steps.Disturb() | steps.Calm():
+                self._tell_gate(action)
             case steps.Measure():
                 self._world.call(self._world.ways.canary(self._injection, action))
+
+    def _tell_gate(self, action: steps.Disturb | steps.Calm) -> None:
+        asked_ns = clock.monotonic_ns()
+        fact: Fact
+        if isinstance(action, steps.Disturb):
+            wanted = action.disturbance
+            self._world.call(Disturb(disturbance=wanted))
+            fact = DisturbanceAdded(
+                injection=self._injection, task=wanted.task, how=wanted.how, asked_ns=asked_ns
+            )
+        else:
+            self._world.call(Calm(injection=action.injection))
+            fact = DisturbanceRemoved(injection=self._injection, asked_ns=asked_ns)
+        self._world.say(f"source/{GATE}", fact)
 
 
 _UNDO: dict[type, Callable[[Any], steps.Action]] = {
@@ -259,11 +278,13 @@ _UNDO: dict[type, Callable[[Any], steps.Action]] = {
     steps.PauseContainer: lambda action: steps.ResumeContainer(action.uid),
     steps.ExpectDrain: lambda action: steps.EndDrain(action.node),
     steps.AddToxic: lambda action: steps.RemoveToxic(action.service, action.task, action.name),
+    steps.Disturb: lambda action: steps.Calm(action.disturbance.injection, action.disturbance.task),
 }
 _UNDOES: dict[type, tuple[str, ...]] = {
     steps.Withdraw: ("notify",),
     steps.Uncordon: ("cordon",),
     steps.RemoveToxic: ("add-toxic",),
+    steps.Calm: ("disturb",),
     steps.AddNode: ("stop-node",),
     steps.ReturnNode: ("stop-node",),
     steps.ResumeContainer: ("pause-container",),
@@ -291,6 +312,8 @@ def _verb(action: steps.Action) -> str:
         steps.Withdraw: "withdraw",
         steps.AddToxic: "add-toxic",
         steps.RemoveToxic: "remove-toxic",
+        steps.Disturb: "disturb",
+        steps.Calm: "calm",
         steps.Measure: "measure",
     }[type(action)]
 
@@ -322,5 +345,7 @@ def _target(action: steps.Action) -> str:
             | steps.Measure(service=service, task=task)
         ):
             return f"proxy/{service}.{task}"
+        case steps.Disturb() | steps.Calm():
+            return f"source/{GATE}"
         case _:
             return "cluster"

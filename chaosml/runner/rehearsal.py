@@ -22,7 +22,7 @@ import msgspec
 
 from chaosml import clock
 from chaosml.errors import FaultRefused, HarnessError
-from chaosml.event import Fact
+from chaosml.event import DOWN, Fact
 from chaosml.faults import script as steps
 from chaosml.history import Entry
 from chaosml.plan.model import Plan
@@ -175,11 +175,17 @@ class _Proxies:
         self, proxy: str, name: str, type_: str, stream: str, attributes: Mapping[str, int]
     ) -> None:
         """Take down that a toxic would be added."""
+        if type_ == DOWN:
+            self._take("update", "proxies", proxy, "disabled")
+            return
         settings = ", ".join(f"{key} {value}" for key, value in attributes.items())
         self._take("create", "toxics", f"{proxy}/{name}", f"{type_} {stream}: {settings}")
 
     def remove(self, proxy: str, name: str) -> None:
         """Take down that a toxic would be removed."""
+        if name == DOWN:
+            self._take("update", "proxies", proxy, "enabled")
+            return
         self._take("delete", "toxics", f"{proxy}/{name}", None)
 
     def _take(self, verb: str, resource: str, name: str, detail: str | None) -> None:

@@ -132,10 +132,10 @@ def is_proxied(loaded: LoadedScenario) -> bool:
 
 
 def _wanted(loaded: LoadedScenario) -> Iterator[tuple[str, str]]:
-    """Yield service and task of every fault that acts on a way."""
+    """Yield service and task of every fault that acts on a proxied way."""
     for fault in loaded.scenario.faults:
         kind = CATALOGUE[fault.inject]
-        if isinstance(kind, Degradation):
+        if isinstance(kind, Degradation) and kind.proxied:
             yield kind.service(loaded.options[fault.name]), fault.target.task
 
 

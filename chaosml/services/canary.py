@@ -40,15 +40,15 @@ class _Times:
 
 async def measure(order: Measure) -> CanaryMeasured:
     """Send the canaries, one after the other; what cannot be measured is said in the answer."""
-    times, problem = _Times(), None
+    times, problem, failure = _Times(), None, None
     try:
         async with asyncio.timeout(order.limit_s):
             for _ in range(order.samples):
                 await _send_one(order, times)
     except TimeoutError:
-        problem = f"no answer within {order.limit_s:g} s"
+        problem, failure = f"no answer within {order.limit_s:g} s", "silent"
     except OSError as error:
-        problem = f"{order.address}: {error}"
+        problem, failure = f"{order.address}: {error}", _name(error)
     return CanaryMeasured(
         injection=order.injection,
         proxy=order.proxy,
@@ -59,7 +59,25 @@ async def measure(order: Measure) -> CanaryMeasured:
         first_byte_s=tuple(times.first_byte_s),
         total_s=tuple(times.total_s),
         problem=problem,
+        failure=failure,
     )
+
+
+class _ClosedEarly(ConnectionError):
+    """The connection ended before the answer did."""
+
+
+def _name(error: OSError) -> str:
+    """Return how a canary failed, in the words of `CanaryMeasured.failure`."""
+    match error:
+        case ConnectionRefusedError():
+            return "refused"
+        case ConnectionResetError() | BrokenPipeError():
+            return "reset"
+        case _ClosedEarly():
+            return "cut"
+        case _:
+            return "unreachable"
 
 
 async def _send_one(order: Measure, times: _Times) -> None:
@@ -78,7 +96,7 @@ async def _send_one(order: Measure, times: _Times) -> None:
     finally:
         writer.close()
     if received < order.download_bytes or not received:
-        raise ConnectionError(f"the connection broke off after {received} bytes")
+        raise _ClosedEarly(f"the connection broke off after {received} bytes")
     times.connect_s.append((sent_ns - begun_ns) / _NS_PER_S)
     times.first_byte_s.append((first_ns - sent_ns) / _NS_PER_S)
     times.total_s.append((last_ns - sent_ns) / _NS_PER_S)

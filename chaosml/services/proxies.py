@@ -21,6 +21,7 @@ from toxiproxy.exceptions import InvalidToxic, NotFound, ProxyExists
 
 from chaosml import clock
 from chaosml.errors import ServiceError
+from chaosml.event import DOWN
 
 __all__ = ["Proxies"]
 
@@ -105,13 +106,17 @@ class Proxies:
         Args:
             proxy: Name of the proxy.
             name: Name of the toxic.
-            type_: Toxiproxy's: `latency`, `bandwidth`, …
+            type_: Toxiproxy's: `latency`, `bandwidth`, …; `down` disables the proxy, which is
+                no toxic to the server.
             stream: `upstream` or `downstream`.
             attributes: As the type takes them.
 
         Raises:
             ServiceError: the server refuses it, or does not have it afterwards.
         """
+        if type_ == DOWN:
+            self._switch(proxy, on=False)
+            return
         what = f"add the toxic {name!r} to {proxy!r}"
         wanted = dict(attributes)
 
@@ -133,6 +138,9 @@ class Proxies:
         Raises:
             ServiceError: the server does not answer in time, or has it still.
         """
+        if name == DOWN:
+            self._switch(proxy, on=True)
+            return
 
         def remove() -> Any:
             found = self._find(proxy)
@@ -145,6 +153,18 @@ class Proxies:
         what = f"remove the toxic {name!r} from {proxy!r}"
         if self._ask(what, remove) is not None:
             raise ServiceError(f"Toxiproxy at {self.url} did not {what}: it is still there")
+
+    def _switch(self, proxy: str, *, on: bool) -> None:
+        """Enable or disable a proxy."""
+        what = f"{'enable' if on else 'disable'} {proxy!r}"
+
+        def switch() -> Any:
+            found = self._find(proxy)
+            (found.enable if on else found.disable)()
+            return self._find(proxy).enabled
+
+        if self._ask(what, switch) is not on:
+            raise ServiceError(f"Toxiproxy at {self.url} did not {what}")
 
     def _find(self, name: str) -> Any:
         found = self._server.get_proxy(name)

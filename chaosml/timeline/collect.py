@@ -111,7 +111,10 @@ class _Collector:
         track.take(event)
 
     def _take_request(self, event: Event) -> None:
-        if isinstance(event.data, facts.Request) and event.data.operation in _TRANSFERS:
+        request = event.data
+        if isinstance(request, facts.Request) and (
+            request.operation in _TRANSFERS or request.injection is not None
+        ):
             self._keep(event)
 
     def _counter(self, source: str) -> SourceCounter:
@@ -172,6 +175,8 @@ class _Collector:
             events=self._events,
             toxics=self._by_time(facts.ToxicAdded),
             toxics_removed=self._by_time(facts.ToxicRemoved),
+            disturbances=self._by_time(facts.DisturbanceAdded),
+            disturbances_removed=self._by_time(facts.DisturbanceRemoved),
             canaries=self._by_time(facts.CanaryMeasured),
             traffic=self._by_time(facts.ServiceTraffic),
         )

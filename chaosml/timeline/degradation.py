@@ -1,7 +1,7 @@
 """When the way to a service was made worse, and what the task's step rate made of it.
 
     steps  ........................  .    .    .   . ..........................
-    toxics                          |added        removed|
+    fault                           |added        removed|
                                          stall        |──recovery──|
 
 The rate is regained at the first step after the removal from which on the task does its
@@ -14,11 +14,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from chaosml.timeline.model import Pod, Timeline
-from chaosml.timeline.moment import Moment, Span, passed
+from chaosml.event import DOWN
+from chaosml.scenario.model import STORE
+from chaosml.timeline.model import Injection, Pod, Timeline
+from chaosml.timeline.moment import Moment, Seen, Span, passed
 
 __all__ = [
+    "CUTTING",
     "RATE_SHARE",
     "Degradation",
     "Slowdown",
@@ -30,6 +34,11 @@ __all__ = [
 RATE_SHARE = 0.9
 """Of the controls' rate: what counts as regained."""
 
+CUTTING = frozenset({DOWN, "timeout", "reset_peer"})
+"""Types of toxics that let nothing through."""
+_AFTERMATH_NS = 5_000_000_000
+"""So long after a fault that broke requests off a program may still fail of it: it is told by
+the heal, which closes its connections, or by the answer, with which the fault is over."""
 _WINDOW_S = 0.5
 _WINDOW_MIN = 5
 _WINDOW_SHARE = 8
@@ -38,10 +47,11 @@ _NS_PER_S = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Degradation:
-    """The toxics of one injection on one proxy, as a stretch of time."""
+    """The stretch of time in which one injection made the way to a service worse."""
 
     injection: str
-    proxy: str
+    way: str
+    """The proxy's name; `store` where the gate itself disturbs."""
     task: str
     began: Moment
     """All toxics act from here on, for certain."""
@@ -51,6 +61,8 @@ class Degradation:
     """None acts from here on; None where the last removal was not seen."""
     ended_ns: int | None
     """All act until here, for certain."""
+    breaks: bool = False
+    """Whether requests break, so that a program may fail of it when it is over."""
 
     def is_certain(self, at: Moment) -> bool:
         """Whether something happened wholly while every toxic acted."""
@@ -67,10 +79,12 @@ class Degradation:
         return pod.exited is None or pod.exited.at.earliest_ns > self.began.latest_ns
 
     def saw_failure_of(self, pod: Pod) -> bool:
-        """Whether a pod that ran meanwhile had failed before the last toxic was off."""
+        """Whether a pod that ran meanwhile failed of it: before its end, or of what it broke."""
         exited, ended = pod.exited, self.ended
         if exited is None or ended is None or exited.fact.exit_code == 0:
             return False
+        if self.breaks and exited.at.earliest_ns <= ended.latest_ns + _AFTERMATH_NS:
+            return self.runs(pod)
         return self.runs(pod) and not exited.at.is_after(ended)
 
 
@@ -97,26 +111,52 @@ class Slowdown:
 def find_degradations(timeline: Timeline) -> list[Degradation]:
     """Return the degradations that injections caused, in order of time."""
     found = []
-    for name, injection in timeline.injections.items():
-        added = [seen for seen in timeline.toxics if seen.fact.injection == name]
-        if not added or injection.armed is None:
-            continue
-        removed = [seen for seen in timeline.toxics_removed if seen.fact.injection == name]
-        whole = {seen.fact.toxic for seen in removed} >= {seen.fact.toxic for seen in added}
-        found.append(
-            Degradation(
-                injection=name,
-                proxy=added[0].fact.proxy,
-                task=injection.armed.fact.task,
-                began=max((seen.at for seen in added), key=lambda at: at.latest_ns),
-                began_ns=min(seen.fact.asked_ns for seen in added),
-                ended=max((seen.at for seen in removed), key=lambda at: at.latest_ns)
-                if whole
-                else None,
-                ended_ns=min(seen.fact.asked_ns for seen in removed) if whole else None,
-            )
-        )
+    for injection in timeline.injections.values():
+        found += [*_by_toxics(timeline, injection), *_by_gate(timeline, injection)]
     return sorted(found, key=lambda one: one.began.earliest_ns)
+
+
+def _by_toxics(timeline: Timeline, injection: Injection) -> list[Degradation]:
+    name, armed = injection.injection, injection.armed
+    added = [seen for seen in timeline.toxics if seen.fact.injection == name]
+    if not added or armed is None:
+        return []
+    removed = [seen for seen in timeline.toxics_removed if seen.fact.injection == name]
+    whole = {seen.fact.toxic for seen in removed} >= {seen.fact.toxic for seen in added}
+    degradation = Degradation(
+        injection=name,
+        way=added[0].fact.proxy,
+        task=armed.fact.task,
+        began=_last(added),
+        began_ns=min(seen.fact.asked_ns for seen in added),
+        ended=_last(removed) if whole else None,
+        ended_ns=min(seen.fact.asked_ns for seen in removed) if whole else None,
+        breaks=any(seen.fact.type in CUTTING for seen in added),
+    )
+    return [degradation]
+
+
+def _by_gate(timeline: Timeline, injection: Injection) -> list[Degradation]:
+    name = injection.injection
+    added = [seen for seen in timeline.disturbances if seen.fact.injection == name]
+    if not added:
+        return []
+    removed = [seen for seen in timeline.disturbances_removed if seen.fact.injection == name]
+    degradation = Degradation(
+        injection=name,
+        way=STORE,
+        task=added[0].fact.task,
+        began=_last(added),
+        began_ns=added[0].fact.asked_ns,
+        ended=_last(removed) if removed else None,
+        ended_ns=removed[0].fact.asked_ns if removed else None,
+        breaks=True,
+    )
+    return [degradation]
+
+
+def _last(seen: Sequence[Seen[Any]]) -> Moment:
+    return max((one.at for one in seen), key=lambda at: at.latest_ns)
 
 
 def step_times(timeline: Timeline, task: str) -> dict[int, Moment]:

@@ -19,6 +19,8 @@ from chaosml.event import (
     ClaimPublish,
     ClaimReady,
     ClaimRegister,
+    DisturbanceAdded,
+    DisturbanceRemoved,
     ExecutionEnded,
     ExecutionStarted,
     HealDone,
@@ -200,7 +202,7 @@ class Timeline:
     notice_reads: tuple[Seen[NoticeRead], ...]
     withdrawals: tuple[Seen[NoticeWithdrawn], ...]
     requests: tuple[Seen[Request], ...]
-    """Reads and writes of objects; listings and the like are not kept."""
+    """Reads and writes of objects; listings and the like only where an injection met them."""
     artifacts: tuple[Seen[ArtifactObserved], ...]
     entries: tuple[Seen[RegistryObserved], ...]
     pending: tuple[Seen[UploadPending], ...]
@@ -208,6 +210,8 @@ class Timeline:
     events: int
     toxics: tuple[Seen[ToxicAdded], ...] = ()
     toxics_removed: tuple[Seen[ToxicRemoved], ...] = ()
+    disturbances: tuple[Seen[DisturbanceAdded], ...] = ()
+    disturbances_removed: tuple[Seen[DisturbanceRemoved], ...] = ()
     canaries: tuple[Seen[CanaryMeasured], ...] = ()
     traffic: tuple[Seen[ServiceTraffic], ...] = ()
     """Of services other than the store."""

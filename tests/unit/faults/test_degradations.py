@@ -1,31 +1,17 @@
 """Faults on the way to a service, driven with a list; and what their options refuse."""
 
-from dataclasses import dataclass
-
 import pytest
 from pydantic import ValidationError
+from scenes import Scene
 
 from chaosml.event import CanaryMeasured, Event
 from chaosml.faults import script as steps
 from chaosml.faults.catalogue import CATALOGUE
 from chaosml.faults.degradation import Degradation
-from chaosml.substrates.protocol import PodView
 from tests.unit.events import event
 
 KINDS = ("storage.latency", "storage.bandwidth", "network.latency")
 LATENCY = {"latency": "300ms", "jitter": "50ms", "for": "3s"}
-
-
-TARGET = PodView("uid-1", "train-pod", "train", 0, "node-1", running=True)
-
-
-@dataclass
-class Scene:
-    injection: str = "t1.late"
-    target: PodView = TARGET
-
-    def pods_on(self, node: str) -> list[PodView]:
-        return [self.target]
 
 
 def run(kind: str, **options: object) -> list[steps.Step]:

@@ -19,7 +19,7 @@ SUBSTRATES: dict[str, type] = {
     "kind": KindSubstrate,
     "cluster": KubernetesSubstrate,
 }
-ROW = re.compile(r"^\| `([a-z.]+)` \| (yes|no) \| (yes|no) \| (yes|no) \|$", re.MULTILINE)
+ROW = re.compile(r"^\| `([a-z.-]+)` \| (yes|no) \| (yes|no) \| (yes|no) \|$", re.MULTILINE)
 
 
 def documented() -> dict[str, dict[str, bool]]:
