@@ -3,9 +3,11 @@
 Mechanism: Toxiproxy's `reset_peer` toxic, at once, on one stream of the targeted task's way to
 a service: `store`, or any TCP service under `services:`. `upstream`: what the task sends is
 dropped, so the service never gets it. `downstream`: the service gets it and does it, and its
-answer is dropped. New connections are reset (RST); those that were open before too by our own
-server, whereas the stock server (2.12) ends these with FIN. Kind and cluster: the official
-image beside the services; embedded: our own server, same API.
+answer is dropped; where a client waits for an interim answer before it sends a body (`Expect:
+100-continue`, as boto3's PutObject), that one brings the reset. New connections are reset
+(RST); those that were open before too by our own server, whereas the stock server (2.12) ends
+these with FIN. Kind and cluster: the official image beside the services; embedded: our own
+server, same API.
 Effect: the pods of the target's template feel it; a service whose address a workflow
 parameter carries resets every task's.
 Permissions: none beyond those of the services' pod, which must reach the service.

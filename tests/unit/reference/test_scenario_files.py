@@ -25,6 +25,10 @@ ARGUMENTS = {
     "sticky-backoff.yaml": "--sticky-backoff-ms=300",
     "impatient.yaml": "--client-timeout-ms=300",
     "hot-retry.yaml": "--hot-retry-ms=300",
+    "multipart.yaml": "--upload=parts",
+    "trusts-status.yaml": "--careless=trusts-status",
+    "swallows-errors.yaml": "--careless=swallows-errors",
+    "refuses-standing.yaml": "--careless=refuses-standing",
 }
 
 
