@@ -31,10 +31,10 @@ from chaosml.workflow.views import View
 
 __all__ = [
     "Canary",
+    "CutOptions",
     "Degradation",
     "Effect",
     "OnTheWay",
-    "OutageOptions",
     "cut",
     "degrade",
     "delay",
@@ -101,7 +101,7 @@ class Canary:
     """How long it is waited for during the fault, where it is not meant to come through."""
 
 
-class OutageOptions(BaseModel):
+class CutOptions(BaseModel):
     """Options of the faults that let nothing through."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -110,7 +110,7 @@ class OutageOptions(BaseModel):
     """How long; at least 2s, since a canary must fit into it."""
 
     @model_validator(mode="after")
-    def _check_duration(self) -> OutageOptions:
+    def _check_duration(self) -> CutOptions:
         if self.duration < _CUT_S_MIN:
             raise ValueError(f"for must be at least {_CUT_S_MIN:g}s: a canary must fit into it")
         return self

@@ -15,13 +15,13 @@ during it; the target stood still or failed in the meantime. Heal: the toxics ar
 
 from __future__ import annotations
 
-from chaosml.faults.degradation import Effect, OnTheWay, OutageOptions, cut
+from chaosml.faults.degradation import CutOptions, Effect, OnTheWay, cut
 from chaosml.faults.script import Scene, Script
 
 __all__ = ["NetworkPartition", "PartitionOptions"]
 
 
-class PartitionOptions(OutageOptions):
+class PartitionOptions(CutOptions):
     """Options of `network.partition`."""
 
     service: str

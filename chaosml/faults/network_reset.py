@@ -20,13 +20,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from chaosml.faults.degradation import Effect, OnTheWay, OutageOptions, cut
+from chaosml.faults.degradation import CutOptions, Effect, OnTheWay, cut
 from chaosml.faults.script import Scene, Script
 
 __all__ = ["NetworkReset", "NetworkResetOptions"]
 
 
-class NetworkResetOptions(OutageOptions):
+class NetworkResetOptions(CutOptions):
     """Options of `network.reset`."""
 
     service: str

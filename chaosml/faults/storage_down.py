@@ -12,7 +12,7 @@ during it; the target stood still or failed in the meantime. Heal: the proxy is 
 from __future__ import annotations
 
 from chaosml.event import DOWN
-from chaosml.faults.degradation import Effect, OnTheWay, OutageOptions, cut
+from chaosml.faults.degradation import CutOptions, Effect, OnTheWay, cut
 from chaosml.faults.script import Scene, Script
 from chaosml.scenario.model import STORE
 
@@ -23,12 +23,12 @@ class StorageDown(OnTheWay):
     """Takes the store away from the target."""
 
     kind = "storage.down"
-    options = OutageOptions
+    options = CutOptions
 
-    def service(self, options: OutageOptions) -> str:
+    def service(self, options: CutOptions) -> str:
         """The store."""
         return STORE
 
-    def script(self, options: OutageOptions, view: str | None, scene: Scene) -> Script:
+    def script(self, options: CutOptions, view: str | None, scene: Scene) -> Script:
         """Refuse, wait, listen again."""
         return cut(scene, service=STORE, effects=[Effect(DOWN, "both", {})], for_s=options.duration)

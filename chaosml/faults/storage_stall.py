@@ -13,7 +13,7 @@ during it; the target stood still or failed in the meantime. Heal: the toxic is 
 
 from __future__ import annotations
 
-from chaosml.faults.degradation import Effect, OnTheWay, OutageOptions, cut
+from chaosml.faults.degradation import CutOptions, Effect, OnTheWay, cut
 from chaosml.faults.script import Scene, Script
 from chaosml.scenario.model import STORE
 
@@ -24,13 +24,13 @@ class StorageStall(OnTheWay):
     """Lets the store fall silent for the target."""
 
     kind = "storage.stall"
-    options = OutageOptions
+    options = CutOptions
 
-    def service(self, options: OutageOptions) -> str:
+    def service(self, options: CutOptions) -> str:
         """The store."""
         return STORE
 
-    def script(self, options: OutageOptions, view: str | None, scene: Scene) -> Script:
+    def script(self, options: CutOptions, view: str | None, scene: Scene) -> Script:
         """Fall silent, wait, speak again."""
         effect = Effect("timeout", "upstream", {"timeout": 0})
         return cut(scene, service=STORE, effects=[effect], for_s=options.duration)

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 # What the receipt of each case must show, besides where the target was held.
 _SHOWN = {
-    "mid-upload": ["1 requests met it, the first UploadPart", "cut off", "tried again"],
+    "mid-upload": ["1 requests met it, the first UploadPart", "cut off"],
     "silent": ["canary before", "canary during: silent", "canary after"],
     "gone": ["canary before", "canary during: refused", "canary after", "exited 1"],
     "unanswered": ["the first CompleteMultipartUpload", "stored, and its answer cut off"],
@@ -26,7 +26,6 @@ _SHOWN = {
     "resetting": ["reset_peer toxic", "canary during: reset"],
     "cut-while-training": ["timeout toxic", "canary during: silent"],
     "cut-while-registering": ["canary during: silent", "of register exited 1"],
-    "refused": ["the first PutObject", "refused with status 503", "tried again"],
 }
 
 
@@ -136,7 +135,8 @@ def test_a_throttled_pipeline_waits_and_recovers(tmp_path: pathlib.Path) -> None
     ended = _run_one(tmp_path, "storage-throttle", "refused", "resilient", status=429)
     assert ended.code == 0, ended.err
     (trial,) = ended.executions()
-    assert "refused with status 429" in _said(trial)
+    for words in ("the first PutObject", "refused with status 429", "tried again"):
+        assert words in _said(trial)
     assert trial["measures"]["stall_s"] > 0.5
     assert trial["measures"]["throughput_recovery_s"] > 0
 

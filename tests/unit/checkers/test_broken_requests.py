@@ -307,3 +307,41 @@ def test_the_failure_of_a_pod_that_started_after_the_cut_is_not_the_cuts():
     assert found.saw_failure_of(first)
     failed = dataclasses.replace(second, exited=first.exited)
     assert not found.saw_failure_of(failed)
+
+
+# Less evidence may make a verdict unknown, never turn it around.
+
+TRIALS = {
+    "throttled to death": throttled,
+    "storm": lambda: throttled(times=12, dies=False),
+    "nobody throttled": lambda: throttled(times=0, dies=False),
+    "cut, waited": cut,
+    "cut, failed": lambda: cut(still=False, fails=20),
+    "cut, nobody met it": lambda: cut(still=False),
+}
+_MANY = facts.ClaimStep | facts.ClaimCheckpoint | facts.Request | facts.ArtifactObserved
+OPPOSITE = {Status.PASS: Status.FAIL, Status.FAIL: Status.PASS}
+
+
+def statuses(events):
+    found = judge(events)
+    assert not [one for one in found.verdicts if one.details]
+    shown = {(one.expectation, one.execution): one.status for one in found.verdicts}
+    return {**shown, "run": found.status}
+
+
+@pytest.mark.parametrize("name", TRIALS)
+def test_losing_any_line_turns_no_verdict_around(name):
+    events = TRIALS[name]()
+    whole = statuses(events)
+    lines = [one.seq for one in events if not isinstance(one.data, _MANY)]
+    others = [one.seq for one in events if isinstance(one.data, _MANY)]
+    sources = [{one.seq for one in events if one.source == source} for source in sources_of(events)]
+    for lost in [*({seq} for seq in lines), *({seq} for seq in others[::30]), *sources]:
+        found = statuses([one for one in events if one.seq not in lost])
+        turned = {key: now for key, now in found.items() if OPPOSITE.get(whole.get(key)) is now}
+        assert turned == {}, lost
+
+
+def sources_of(events):
+    return sorted({one.source for one in events})
