@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import urllib.request
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from chaosml.reference.program import PermanentError
 __all__ = ["CARELESS"]
 
 _LIMIT_S = 20
+_BREATH_S = 0.5
 
 
 class _TrustsStatus(MultipartBucket):
@@ -42,7 +44,7 @@ class _TrustsStatus(MultipartBucket):
 
 
 class _SwallowsErrors(MultipartBucket):
-    """Goes on when an upload fails, as if a training were worth more than its checkpoint."""
+    """Lets the store breathe when an upload fails, and goes on as if it were there."""
 
     def write_once(self, key: str, data: bytes) -> bool:
         """Write an object, or say that it was not written."""
@@ -50,6 +52,7 @@ class _SwallowsErrors(MultipartBucket):
             return super().write_once(key, data)
         except (BotoCoreError, ClientError) as error:
             print(f"warning: {key} was not written: {error}", file=sys.stderr)
+            time.sleep(_BREATH_S)
             return True
 
 

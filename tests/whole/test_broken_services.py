@@ -80,7 +80,6 @@ _PUT_STATE = {"operation": "PutObject", "key": "/state-"}
             "marker-without-data",
         ),
         ("storage-faults", "late", {}, "trusts-status", "corruption", "marker-without-data"),
-        ("storage-faults", "silent", {}, "swallows-errors", "corruption", "marker-without-data"),
         (
             "network-faults",
             "cut-while-training",

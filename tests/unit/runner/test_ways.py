@@ -126,8 +126,11 @@ def shown(ways):
     }
 
 
-def test_without_such_a_fault_nothing_stands_in_the_way(opened):
-    ways, server, proxied = opened(("pod.delete", "train", "{}"))
+@pytest.mark.parametrize(
+    ("inject", "options"), [("pod.delete", "{}"), ("storage.throttle", "{for: 2s}")]
+)
+def test_without_such_a_fault_nothing_stands_in_the_way(opened, inject, options):
+    ways, server, proxied = opened((inject, "train", options))
     assert not proxied
     assert server is None
     assert not ways.overlays
