@@ -43,7 +43,7 @@ BROAD_EXCEPTS = {
 }
 
 INNER_ERRORS = {
-    "chaosml.checkers.canaries.Doubt": "makes an injection INVALID, with its words",
+    "chaosml.checkers.doubt.Doubt": "makes an injection INVALID, with its words",
     "chaosml.substrates.embedded.program.Become": "leaves the frames of a forked child",
     "chaosml.workflow.state.ControllerError": "turns a vertex `Error` inside `reduce`",
     "chaosml.workflow.state.ParallelismReached": "puts a vertex off inside `reduce`",

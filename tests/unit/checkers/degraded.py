@@ -90,7 +90,7 @@ class Degraded:
         )
         return uid
 
-    def canary(self, when, *times_s, problem=None, size=(0, 1)):
+    def canary(self, when, *times_s, problem=None, failure=None, size=(0, 1)):
         start = self.training.recording.now + 1000
         self.pass_ms(sum(times_s) * 1000)
         self.say(
@@ -105,6 +105,7 @@ class Degraded:
                 first_byte_s=times_s,
                 total_s=times_s,
                 problem=problem,
+                failure=failure,
             ),
             "gate",
             since=start,

@@ -206,22 +206,11 @@ def cut(
     uid = trial.reach()
     trial.canary("before", before)
     trial.add()
-    start = training.recording.now + MS
-    trial.pass_ms(20)
-    seconds = () if failure else (0.3,)
-    fact = facts.CanaryMeasured(
-        injection=degraded.INJECTION,
-        proxy=degraded.PROXY,
-        when="during",
-        upload_bytes=0,
-        download_bytes=1,
-        connect_s=seconds,
-        first_byte_s=seconds,
-        total_s=seconds,
-        problem="no answer" if failure else None,
-        failure=failure,
-    )
-    trial.say(f"proxy/{degraded.PROXY}", fact, "gate", since=start)
+    if failure is None:
+        trial.canary("during", 0.3)
+    else:
+        trial.pass_ms(20)
+        trial.canary("during", problem="no answer", failure=failure)
     if cut_off:
         request(trial, uid, outcome="client-gone", status=None, injection=None)
     last = degraded.STEP + 5
