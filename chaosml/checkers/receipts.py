@@ -7,9 +7,11 @@ saw: the place where the target waited, the pod's death, the notice that was rea
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from chaosml.checkers import survivals
 from chaosml.checkers.canaries import Doubt, examine
+from chaosml.checkers.repetitions import RERUN, ZOMBIE, examine_rerun, examine_zombie
 from chaosml.checkers.survivals import SURVIVALS
 from chaosml.event import InjectionArmed, PodDeletion
 from chaosml.plan.model import PlannedInjection
@@ -59,7 +61,7 @@ class _Examination:
         plan, armed = self.plan, self.armed
         view = None
         # Whoever is only slowed down ends by itself, which is no view of a death.
-        ends = armed is None or armed.lethal or self.strike is not None
+        ends = armed is None or armed.lethal or self.strike is not None or armed.inject == RERUN
         if self.target is not None and ends and (armed is None or armed.service is None):
             view = observed_view(self.timeline, self.target)
         return Receipt(
@@ -104,17 +106,18 @@ class _Examination:
             raise Doubt("never-armed", "the injection was never armed")
         self._check_place(self.armed)
         if self.armed.service is not None:
-            self._check_degradation(self.armed)
+            self._cite_all(examine(self.timeline, self.armed))
         elif self.armed.lethal:
             self._check_death(self.armed)
+        elif self.armed.inject == RERUN:
+            self._cite_all(examine_rerun(self.timeline, self.armed))
         elif self.armed.inject in SURVIVALS:
-            for moment, says in survivals.examine(self.timeline, self.armed):
-                self._cite(moment, says)
+            self._cite_all(survivals.examine(self.timeline, self.armed))
         else:
             self._check_false_alarm()
 
-    def _check_degradation(self, armed: InjectionArmed) -> None:
-        for moment, says in examine(self.timeline, armed):
+    def _cite_all(self, found: Iterator[tuple[Moment, str]]) -> None:
+        for moment, says in found:
             self._cite(moment, says)
 
     def _check_isolation(self) -> None:
@@ -184,6 +187,8 @@ class _Examination:
             raise Doubt("order-unknown", "the strike and the end of the target overlap in time")
         self._check_order_of_hold(strike)
         self._check_reaction(armed, strike)
+        if armed.inject == ZOMBIE:
+            self._cite_all(examine_zombie(self.timeline, armed))
         doubt = self.timeline.doubt(KUBELET, CONTROL, GATE, METADATA)
         doubt = doubt or self.timeline.doubt_of_logs([target])
         if doubt:

@@ -66,6 +66,8 @@ FAULTS: Mapping[str, tuple[Rule, ...]] = {
     "node.drain": (_CLOSE, _EVICT, _SEE_WHO_IS_THERE),
     "node.stop": (_CLOSE, Rule("", "nodes", ("delete",), everywhere=True)),
     "spot.reclaim": (_CLOSE, _EVICT, _SEE_WHO_IS_THERE, _PUBLISH),
+    "task.rerun": (),
+    "task.zombie": (),
     "storage.latency": (),
     "storage.bandwidth": (),
     "network.latency": (),

@@ -19,6 +19,8 @@ from chaosml.faults.script import Scene, Script
 from chaosml.faults.spot_reclaim import SpotReclaim
 from chaosml.faults.storage_bandwidth import StorageBandwidth
 from chaosml.faults.storage_latency import StorageLatency
+from chaosml.faults.task_rerun import TaskRerun
+from chaosml.faults.task_zombie import TaskZombie
 from chaosml.workflow.views import View
 
 __all__ = [
@@ -81,6 +83,8 @@ CATALOGUE = _register(
     NodeDrain(),
     NodeStop(),
     SpotReclaim(),
+    TaskRerun(),
+    TaskZombie(),
     StorageLatency(),
     StorageBandwidth(),
     NetworkLatency(),

@@ -29,11 +29,14 @@ __all__ = [
     "AddToxic",
     "Also",
     "Cordon",
+    "CutOff",
     "Delete",
+    "EndCutOff",
     "EndDrain",
     "Evict",
     "ExpectDrain",
     "Invalidate",
+    "LoseSuccess",
     "Measure",
     "Notify",
     "Pause",
@@ -47,6 +50,7 @@ __all__ = [
     "SignalContainer",
     "Step",
     "StopNode",
+    "Terminate",
     "Uncordon",
     "Until",
     "Withdraw",
@@ -69,6 +73,41 @@ class Evict:
 
     uid: str
     view: str
+
+
+@dataclass(frozen=True, slots=True)
+class Terminate:
+    """Let the kubelet end a pod by itself and write into its status why."""
+
+    uid: str
+    how: str
+    """`node-shutdown` or `node-pressure`."""
+    view: str
+    message: str
+    grace_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoseSuccess:
+    """Let nobody see that a pod succeeds."""
+
+    uid: str
+    view: str
+
+
+@dataclass(frozen=True, slots=True)
+class CutOff:
+    """Take a pod's object away and let its processes live."""
+
+    uid: str
+    view: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndCutOff:
+    """Kill what was cut off."""
+
+    uid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +256,10 @@ class Invalidate:
 Action = (
     Delete
     | Evict
+    | Terminate
+    | LoseSuccess
+    | CutOff
+    | EndCutOff
     | SignalContainer
     | PauseContainer
     | ResumeContainer
@@ -244,6 +287,8 @@ class Until:
     matches: Callable[[Event], bool]
     what: str
     limit_s: float
+    outlasts: bool = False
+    """Whether the execution waits for it even where its workflow ends before."""
 
 
 @dataclass(frozen=True, slots=True)

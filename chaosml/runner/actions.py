@@ -26,14 +26,17 @@ from chaosml.history import Entry
 from chaosml.runner.ways import Ways
 from chaosml.services.messages import Answer, Notify, Order, Withdraw
 from chaosml.substrates.protocol import (
+    CutsOffPods,
     DeletesPods,
     DrainsNodes,
     EvictsPods,
     KillsContainers,
+    LosesSuccesses,
     PausesContainers,
     PodView,
     ReturnsNodes,
     StopsNodes,
+    TerminatesPods,
     WatchesDrains,
 )
 
@@ -45,6 +48,9 @@ class Pods(
     EvictsPods,
     KillsContainers,
     PausesContainers,
+    TerminatesPods,
+    LosesSuccesses,
+    CutsOffPods,
     DrainsNodes,
     StopsNodes,
     ReturnsNodes,
@@ -185,6 +191,9 @@ class Performer:
             case (
                 steps.Delete(uid=uid)
                 | steps.Evict(uid=uid)
+                | steps.Terminate(uid=uid)
+                | steps.LoseSuccess(uid=uid)
+                | steps.CutOff(uid=uid)
                 | steps.SignalContainer(uid=uid)
                 | steps.PauseContainer(uid)
             ):
@@ -224,6 +233,16 @@ class Performer:
                 return substrate.signal_container(uid, by=by, signal=signal)
             case steps.PauseContainer(uid):
                 return substrate.pause_container(uid, by=by)
+            case steps.Terminate(uid, how, view, message, grace_s):
+                return substrate.terminate_pod(
+                    uid, by=by, how=how, view=view, message=message, grace_s=grace_s
+                )
+            case steps.LoseSuccess(uid, view):
+                return substrate.lose_success(uid, by=by, view=view)
+            case steps.CutOff(uid, view):
+                return substrate.cut_off_pod(uid, by=by, view=view)
+            case steps.EndCutOff(uid):
+                return substrate.end_cut_off_pod(uid, by=by)
             case steps.ResumeContainer(uid):
                 return substrate.resume_container(uid, by=by)
             case steps.ExpectDrain(node):
@@ -257,6 +276,7 @@ _UNDO: dict[type, Callable[[Any], steps.Action]] = {
         steps.ReturnNode(action.node) if action.returns else steps.AddNode()
     ),
     steps.PauseContainer: lambda action: steps.ResumeContainer(action.uid),
+    steps.CutOff: lambda action: steps.EndCutOff(action.uid),
     steps.ExpectDrain: lambda action: steps.EndDrain(action.node),
     steps.AddToxic: lambda action: steps.RemoveToxic(action.service, action.task, action.name),
 }
@@ -267,6 +287,7 @@ _UNDOES: dict[type, tuple[str, ...]] = {
     steps.AddNode: ("stop-node",),
     steps.ReturnNode: ("stop-node",),
     steps.ResumeContainer: ("pause-container",),
+    steps.EndCutOff: ("cut-off",),
     steps.EndDrain: ("expect-drain",),
     # A stopped node can be neither drained nor opened again.
     steps.StopNode: ("cordon",),
@@ -277,6 +298,10 @@ def _verb(action: steps.Action) -> str:
     return {
         steps.Delete: "delete-pod",
         steps.Evict: "evict-pod",
+        steps.Terminate: "terminate-pod",
+        steps.LoseSuccess: "lose-success",
+        steps.CutOff: "cut-off",
+        steps.EndCutOff: "end-cut-off",
         steps.SignalContainer: "signal-container",
         steps.PauseContainer: "pause-container",
         steps.ResumeContainer: "resume-container",
@@ -300,6 +325,10 @@ def _target(action: steps.Action) -> str:
         case (
             steps.Delete(uid=uid)
             | steps.Evict(uid=uid)
+            | steps.Terminate(uid=uid)
+            | steps.LoseSuccess(uid=uid)
+            | steps.CutOff(uid=uid)
+            | steps.EndCutOff(uid)
             | steps.SignalContainer(uid=uid)
             | steps.PauseContainer(uid)
             | steps.ResumeContainer(uid)

@@ -122,6 +122,12 @@ class Injections:
         return min(times, default=None)
 
     @property
+    def outlast(self) -> bool:
+        """Whether one waits for something that the end of the workflow does not end."""
+        waits = (waiting.until for one in self._all for waiting in one.scripts)
+        return any(until is not None and until.outlasts for until in waits)
+
+    @property
     def waiting_for(self) -> str | None:
         """What the injections wait for, in words."""
         for injection in self._all:

@@ -183,8 +183,15 @@ def _of(pod: Pod | None, moment: Callable[[Pod], Moment | None]) -> Moment | Non
 
 
 def _last_step(timeline: Timeline, pod: Pod) -> int:
+    """Return the last step of a pod; what it does after it was cut off is nobody's progress."""
     claims = timeline.claims.get(pod.uid)
-    return max(claims.ledger.steps, default=0) if claims is not None else 0
+    if claims is None:
+        return 0
+    steps, earliest = claims.ledger.steps, claims.ledger.earliest
+    cut = next((seen.at.latest_ns for seen in pod.deletions if seen.fact.how == "cut-off"), None)
+    if cut is None:
+        return max(steps, default=0)
+    return max((step for step, at in zip(steps, earliest, strict=True) if at <= cut), default=0)
 
 
 def _first_restore(claims: Claims | None) -> tuple[int, Moment] | None:

@@ -32,7 +32,7 @@ from chaosml.event import (
 from chaosml.substrates.embedded.controller import Controller, Decision
 from chaosml.substrates.embedded.interpreters import Interpreters, fingerprint
 from chaosml.substrates.embedded.nodes import Nodes
-from chaosml.substrates.embedded.objects import Deletion, PodObject, surface
+from chaosml.substrates.embedded.objects import Deletion, Loss, PodObject, surface
 from chaosml.substrates.embedded.pods import Site, compose, make_uid
 from chaosml.substrates.embedded.telling import ARGO, KUBELET, Telling, log_of
 from chaosml.substrates.embedded.wire import (
@@ -165,9 +165,19 @@ class Driver:
         self._settle()
 
     def delete(
-        self, uid: str, *, how: str, by: str, view: View, grace_s: float | None = None
+        self,
+        uid: str,
+        *,
+        how: str,
+        by: str,
+        view: View,
+        grace_s: float | None = None,
+        message: str = "",
     ) -> None:
-        """Delete a pod; a grace of 0 means at once. One that does not exist is left alone."""
+        """Delete a pod; a grace of 0 means at once. One that does not exist is left alone.
+
+        With a message the kubelet ends it, and says so in the status that is left.
+        """
         pod = self._pods.get(uid)
         if pod is None:
             return
@@ -179,7 +189,7 @@ class Driver:
             self._create(pod)
         self._tell.pod(pod.uid, PodDeletion(uid=uid, how=how, grace_s=grace_s, by=by))
         at_ns = clock.monotonic_ns() if pod.deletion is None else pod.deletion.at_ns
-        pod.deletion = Deletion(view, at_ns, forced)
+        pod.deletion = Deletion(view, at_ns, forced, message)
         if pod.node:
             self._send(EndPod(uid=uid, by=by, grace_s=grace_s))
         else:
@@ -213,6 +223,30 @@ class Driver:
         pod = self._pods.get(uid)
         if pod is not None and pod.running:
             self._send(SignalPod(uid=uid, signal=signal, by=by))
+
+    def lose_success(self, uid: str, *, by: str, view: View) -> None:
+        """Let nobody see a pod's success; one that has ended is left alone."""
+        pod = self._pods.get(uid)
+        if pod is not None and pod.deletion is None:
+            pod.loss = Loss(by, view)
+
+    def cut_off(self, uid: str, *, by: str, view: View) -> None:
+        """Take a pod's object away and let its processes live; one that has none is left alone."""
+        pod = self._pods.get(uid)
+        if pod is None or not pod.running or pod.cut_off:
+            return
+        pod.cut_off = True
+        self._tell.pod(uid, PodDeletion(uid=uid, how="cut-off", grace_s=0.0, by=by))
+        self._tell.pod(uid, PodGone(uid=uid, view=view.value))
+        now_ns, graceless = clock.monotonic_ns(), view is View.RESTARTED
+        self._observe(PodVanished(pod.spec.pod, now_ns, graceless=graceless))
+        self._settle()
+
+    def end_cut_off(self, uid: str, *, by: str) -> None:
+        """Kill what was cut off."""
+        pod = self._pods.get(uid)
+        if pod is not None and pod.cut_off:
+            self._send(EndPod(uid=uid, by=by, grace_s=0.0))
 
     def stop_node(self, node: str, *, by: str, view: View, keep_object: bool = False) -> None:
         """Kill a node with everything on it; an unknown one is left alone.
@@ -295,10 +329,15 @@ class Driver:
         exited = PodExited(uid=pod.uid, exit_code=report.exit_code, stragglers=report.stragglers)
         self._tell.pod(pod.uid, exited, (report.earliest_ns, report.latest_ns))
         del self._pods[pod.uid]
-        if pod.node in self._unheard:
+        if (loss := pod.loses(report)) is not None:
+            lost = PodDeletion(uid=pod.uid, how="forgotten", grace_s=0.0, by=loss.by)
+            self._tell.pod(pod.uid, lost)
+        if pod.cut_off:
+            pass  # Its object went before.
+        elif pod.node in self._unheard:
             self._unheard[pod.node].append((pod, report))
         elif not self._ending:
-            self._surface(pod, pod.view_of_death(report), report)
+            self._surface(pod, *pod.death(report))
         self._note_drained(pod.node)
 
     def _surface(self, pod: PodObject, view: View, report: Exited) -> None:
@@ -390,7 +429,8 @@ class Driver:
 
     def _stop(self, name: str) -> None:
         """End a pod as Argo does; one that is not placed yet is deleted."""
-        for pod in [pod for pod in self._pods.values() if pod.spec.pod == name]:
+        named = [pod for pod in self._pods.values() if pod.spec.pod == name and not pod.cut_off]
+        for pod in named:
             if pod.node:
                 grace_s = pod.spec.grace_s
                 self._send(EndPod(uid=pod.uid, by=ARGO, grace_s=grace_s, by_kubelet=False))
