@@ -25,6 +25,11 @@ __all__ = ["observed_view", "receipts_of"]
 
 _POD_DELETED = "pod deleted"
 _WAIT_FAILED = "wait: "
+_KUBELETS_WORDS = {
+    "node-shutdown": "Pod was terminated in response to imminent node shutdown",
+    "node-pressure": "The node was low on resource: ",
+}
+"""What a kubelet writes into the status of a pod that it ends, by the way in which it does."""
 
 
 def receipts_of(
@@ -211,8 +216,41 @@ class _Examination:
             self._check_node(strike, "cordoned", "drained", self._others())
         elif how == "evict" and armed.inject in ("spot.reclaim", "node.drain"):
             self._check_node(strike, "cordoned", "drained", {self.name})
+        elif how in _KUBELETS_WORDS:
+            self._check_node(strike, "cordoned", "emptied", {self.name})
+            self._check_words(strike, _KUBELETS_WORDS[how])
         elif how == "node-lost":
             self._check_node(strike, "stopped", "lost", {self.name})
+        self._check_count(armed)
+
+    def _check_words(self, strike: Strike, words: str) -> None:
+        """Check that the orchestrator shows the kubelet's words, unless it found no object."""
+        pod = strike.pod
+        if observed_view(self.timeline, pod) != "seen":
+            return
+        for seen in self.timeline.tasks:
+            phase = seen.fact
+            if (phase.task, phase.attempt) == (pod.task, pod.attempt) and phase.phase in TERMINAL:
+                if not phase.message.startswith(words):
+                    raise Doubt("other-words", f"{phase.display_name} ended {phase.message!r}")
+                self._cite(seen.at, f"{phase.display_name} {phase.phase}: {phase.message.strip()}")
+
+    def _check_count(self, armed: InjectionArmed) -> None:
+        """Check that as many nodes were struck as were asked for."""
+        wanted = armed.options.get("nodes", 1)
+        if not isinstance(wanted, int) or wanted <= 1:
+            return
+        struck: dict[str, Moment] = {}
+        for seen in self.timeline.nodes:
+            if seen.fact.by == self.name and seen.fact.state in ("cordoned", "stopped"):
+                struck.setdefault(seen.fact.node, seen.at)
+        for notice in self.timeline.notices:
+            if notice.fact.notice == self.name:
+                struck.setdefault(notice.fact.node, notice.at)
+        if len(struck) < wanted:
+            raise Doubt("too-few-nodes", f"{len(struck)} of {wanted} nodes were struck")
+        for node, at in sorted(struck.items()):
+            self._cite(at, f"node {node} struck, one of {len(struck)}")
 
     def _others(self) -> set[str]:
         """Return who else changed nodes, by what they call themselves."""

@@ -65,6 +65,8 @@ FAULTS: Mapping[str, tuple[Rule, ...]] = {
     "container.pause": (_RUN_COMMANDS,),
     "node.drain": (_CLOSE, _EVICT, _SEE_WHO_IS_THERE),
     "node.stop": (_CLOSE, Rule("", "nodes", ("delete",), everywhere=True)),
+    "node.shutdown": (),
+    "node.pressure": (),
     "spot.reclaim": (_CLOSE, _EVICT, _SEE_WHO_IS_THERE, _PUBLISH),
     "task.rerun": (),
     "task.zombie": (),

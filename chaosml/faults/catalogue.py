@@ -12,6 +12,8 @@ from chaosml.faults.container_kill import ContainerKill
 from chaosml.faults.container_pause import ContainerPause
 from chaosml.faults.network_latency import NetworkLatency
 from chaosml.faults.node_drain import NodeDrain
+from chaosml.faults.node_pressure import NodePressure
+from chaosml.faults.node_shutdown import NodeShutdown
 from chaosml.faults.node_stop import NodeStop
 from chaosml.faults.pod_delete import PodDelete
 from chaosml.faults.pod_evict import PodEvict
@@ -82,6 +84,8 @@ CATALOGUE = _register(
     ContainerPause(),
     NodeDrain(),
     NodeStop(),
+    NodeShutdown(),
+    NodePressure(),
     SpotReclaim(),
     TaskRerun(),
     TaskZombie(),

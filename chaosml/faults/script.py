@@ -191,6 +191,8 @@ class Notify:
     node: str
     action: str
     seconds: float
+    provider: str = "aws"
+    """In whose format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +321,9 @@ class Scene(Protocol):
     @property
     def target(self) -> PodView:
         """The pod that the fault strikes."""
+
+    def nodes(self) -> Sequence[str]:
+        """Return the names of the nodes that are there now."""
 
     def pods_on(self, node: str) -> Sequence[PodView]:
         """Return the pods that exist on the node now."""

@@ -69,6 +69,9 @@ class _SeesPods(Protocol):
     def pods(self) -> Sequence[PodView]:
         """Return the pods that exist."""
 
+    def nodes(self) -> Sequence[str]:
+        """Return the nodes that are there."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StrikeScene:
@@ -77,6 +80,10 @@ class StrikeScene:
     injection: str
     target: PodView
     substrate: _SeesPods
+
+    def nodes(self) -> Sequence[str]:
+        """Return the nodes that are there."""
+        return self.substrate.nodes()
 
     def pods_on(self, node: str) -> Sequence[PodView]:
         """Return the pods that exist on a node."""
@@ -254,10 +261,15 @@ class Performer:
 
     def _tell_services(self, action: steps.Action) -> None:
         match action:
-            case steps.Notify(node, what, seconds):
-                deadline_ns = clock.monotonic_ns() + int(seconds * 1e9)
+            case steps.Notify(node, what, seconds, provider):
                 self._world.call(
-                    Notify(node=node, notice=self._injection, action=what, deadline_ns=deadline_ns)
+                    Notify(
+                        node=node,
+                        notice=self._injection,
+                        action=what,
+                        deadline_ns=clock.monotonic_ns() + int(seconds * 1e9),
+                        provider=provider,
+                    )
                 )
             case steps.Withdraw(node):
                 self._world.call(Withdraw(node=node))

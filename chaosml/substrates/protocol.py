@@ -217,7 +217,7 @@ class TerminatesPods(Protocol):
             how: `node-shutdown` or `node-pressure`.
             view: What the controller shall get to see, where that can be chosen.
             message: What the kubelet writes into the pod's status.
-            grace_s: Until SIGKILL; 0 means at once.
+            grace_s: Until SIGKILL, unless the pod's own grace period is shorter; 0 means at once.
         """
 
 

@@ -182,6 +182,8 @@ class Driver:
         if pod is None:
             return
         grace_s = pod.spec.grace_s if grace_s is None else grace_s
+        # A kubelet never leaves a pod longer than it asked for.
+        grace_s = min(grace_s, pod.spec.grace_s) if message else grace_s
         forced = grace_s <= 0
         if pod.deletion is not None and (pod.deletion.forced or not forced):
             return
