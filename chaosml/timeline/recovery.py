@@ -15,11 +15,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from chaosml.event import TaskPhase
 from chaosml.timeline.model import TERMINAL, Claims, Pod, Timeline
-from chaosml.timeline.moment import Moment, Span, overlap, passed
+from chaosml.timeline.moment import Moment, Seen, Span, overlap, passed
 from chaosml.timeline.strikes import Strike, strikes
 
-__all__ = ["Outage", "find_outages"]
+__all__ = ["Outage", "find_outages", "without_capacity"]
 
 _NO_CAPACITY = re.compile(r"nodes are available|Unschedulable|Insufficient")
 _NS_PER_S = 1e9
@@ -114,6 +115,19 @@ def find_outages(timeline: Timeline, final_step: int | None) -> list[Outage]:
         else:
             outages.append(outage)
     return outages
+
+
+def without_capacity(timeline: Timeline) -> Seen[TaskPhase] | None:
+    """Return a task that still waited for a node to take its pod when watching ended."""
+    last = {
+        (seen.fact.task, seen.fact.attempt): seen
+        for seen in timeline.tasks
+        if seen.fact.attempt is not None
+    }
+    for seen in last.values():
+        if seen.fact.phase == "Pending" and _NO_CAPACITY.search(seen.fact.message):
+            return seen
+    return None
 
 
 def _was_idle(timeline: Timeline, strike: Strike) -> bool:
