@@ -149,3 +149,29 @@ def test_what_is_cut_off_does_not_outlive_its_execution(bench: Bench) -> None:
     bench.finish()
     assert not os.path.exists(f"/proc/{pid}")
     assert [one.exit_code for one in bench.facts(PodExited)] == [137]
+
+
+@pytest.mark.parametrize(("handler", "code"), [("-", 143), ("'exit 0'", 0)])
+def test_what_a_kubelet_ends_keeps_its_words_whatever_the_exit_code(
+    bench: Bench, handler: str, code: int
+) -> None:
+    begin(bench, f"trap {handler} TERM; while :; do sleep 0.05; done", grace_s=30.0)
+    bench.entries += bench.substrate.terminate_pod(
+        "train-1", by="one", how="node-shutdown", view="seen", message="Words.", grace_s=5.0
+    )
+    bench.finish()
+    seen = bench.controller.seen[-1]
+    assert isinstance(seen, PodCompleted)
+    assert seen.pod_message == "Words."
+    assert seen.exit_code == code
+    assert [(one.how, one.grace_s) for one in bench.facts(PodDeletion)] == [("node-shutdown", 5.0)]
+
+
+def test_a_kubelet_never_waits_longer_than_the_pod_asks_for(bench: Bench) -> None:
+    begin(bench, "trap '' TERM; while :; do sleep 0.05; done", grace_s=2.0)
+    bench.entries += bench.substrate.terminate_pod(
+        "train-1", by="one", how="node-pressure", view="seen", message="Words.", grace_s=60.0
+    )
+    bench.finish()
+    assert [one.grace_s for one in bench.facts(PodDeletion)] == [2.0]
+    assert [one.exit_code for one in bench.facts(PodExited)] == [137]

@@ -20,6 +20,9 @@ class Scene:
     target: PodView = TARGET
     there: list[PodView] = field(default_factory=lambda: [TARGET, NEIGHBOUR])
 
+    def nodes(self) -> list[str]:
+        return ["node-1", "node-2", "node-3"]
+
     def pods_on(self, node: str) -> list[PodView]:
         return [pod for pod in self.there if pod.node == node]
 
