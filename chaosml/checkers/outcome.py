@@ -31,7 +31,8 @@ _NOT_RETRIED = {
     ("Error", "OnTransientError"): "retryPolicy OnTransientError does not match the message",
     ("Error", "Never"): "the task has no retryStrategy",
     ("Failed", "OnError"): "retryPolicy OnError retries Error, never Failed",
-    ("Failed", "OnTransientError"): "retryPolicy OnTransientError does not match an exit code",
+    ("Failed", "OnTransientError"): "retryPolicy OnTransientError matches neither exit codes nor "
+    "what a kubelet writes",
     ("Failed", "Never"): "the task has no retryStrategy",
 }
 _MEND_FIRST = "the pipeline fails without any fault: mend that before its resilience is tested"

@@ -98,8 +98,11 @@ def rerun(*, view="gone", again="registry/trial-1.json", code=0, repeats=True):
     return training.close()
 
 
-def rerun_of_dataset(*, key="metrics.json", fields=None, role="metrics"):
-    """Return a trial whose evaluation is executed again and writes a document with `fields`."""
+def rerun_of_dataset(*, keys=("metrics.json", "metrics.json"), fields=None, role="metrics"):
+    """Return a trial whose evaluation is executed again and writes a document with `fields`.
+
+    The first execution writes the first key, the second one the second.
+    """
     training = Training("trial/1")
     arm(training, "task.rerun", "evaluate", "gone", lethal=False)
     uid = training.start()
@@ -111,11 +114,13 @@ def rerun_of_dataset(*, key="metrics.json", fields=None, role="metrics"):
     usual = {"labels.run_id": training.run_id, "accuracy": 0.97, "created": "1"}
     first = training.start("evaluate")
     apply(training, "lose-success", first)
-    training.put(first, "metrics.json", role=role, sha256=digest_of("m", 1), fields=usual)
+    training.put(first, keys[0], role=role, sha256=digest_of("m", 1), fields=usual)
     forget(training, first, "gone")
     second = training.start("evaluate", attempt=1)
     written = {**usual, "created": "2", **(fields or {})}
-    training.put(second, key, role=role, sha256=digest_of("m", 2), fields=written)
+    if role != "metrics":
+        training.put(second, "metrics.json", role="metrics", sha256=digest_of("m"), fields=usual)
+    training.put(second, keys[1], role=role, sha256=digest_of("m", 2), fields=written)
     training.end(second)
     training.register()
     return training.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from chaosml.scenario.model import Artifact
 from chaosml.verdict import Status
 from tests.quality import histories, repeated
 from tests.quality.test_planted_defects import assert_fails, in_place, judged, verdict
@@ -69,6 +70,18 @@ def test_a_document_that_says_something_else_the_second_time_is_caught():
     judgement = evaluated_again(fields={"accuracy": 0.96})
     assert_fails(judgement, "corruption", "rerun-changed-artifact")
     assert "metrics.json" in verdict(judgement, "corruption").message
+
+
+def test_a_dataset_under_the_time_of_its_making_is_a_second_version():
+    made = Artifact(role="dataset", key=r"data/(?P<made>\d+)\.json", format="json")
+    artifacts = (*NO_MEAN.pipeline.artifacts, made)
+    pipeline = NO_MEAN.pipeline.model_copy(update={"artifacts": artifacts})
+    scenario = NO_MEAN.model_copy(update={"pipeline": pipeline})
+    plan = repeated.plan("task.rerun", "evaluate", "gone")
+    twice = repeated.rerun_of_dataset(keys=("data/1.json", "data/2.json"), role="dataset")
+    judgement = judged(twice, plan=plan, scenario=scenario)
+    assert_fails(judgement, "corruption", "rerun-added-dataset")
+    assert "data/2.json beside data/1.json" in verdict(judgement, "corruption").message
 
 
 def test_a_fenced_old_attempt_changes_nothing():
