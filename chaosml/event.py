@@ -217,7 +217,12 @@ class PodStarted(_Fact, frozen=True, kw_only=True, tag="pod-started"):
 
 
 class PodDeletion(_Fact, frozen=True, kw_only=True, tag="pod-deletion"):
-    """Deletion was asked of the API: `delete`, `evict`, `force` or `node-lost`, by whom."""
+    """A pod is to go, by whom, and how.
+
+    Asked of the API: `delete`, `evict`, `force`. With its node: `node-lost`. By the kubelet, which
+    leaves the object: `node-shutdown`, `node-pressure`. The object alone: `cut-off`, its processes
+    live on; `forgotten`, they had ended well before anybody looked.
+    """
 
     uid: str
     how: str

@@ -20,6 +20,7 @@ from chaosml.checkers.defects import (
 from chaosml.checkers.evidence import Evidence, unknown
 from chaosml.checkers.rate import lower_bound, upper_bound
 from chaosml.checkers.registrations import find_dangling, find_duplicates
+from chaosml.checkers.repetitions import find_won
 from chaosml.scenario.model import Bound
 from chaosml.timeline.analysis import Analysis
 from chaosml.verdict import Status, Verdict
@@ -60,8 +61,10 @@ def defects_of(evidence: Evidence, execution: Analysis) -> list[Defect]:
         *find_torn(execution, sure=sure),
         *find_duplicates(execution, None if run_id is None else run_id.registry),
         *find_dangling(execution, sure=sure),
-        *find_regressions(execution),
     ]
+    if whole:
+        found += find_won(execution, evidence.scenario.pipeline.identity_fields)
+    found += find_regressions(execution)
     if whole:
         found += [*find_mixed(execution), *find_false_guard_hits(execution)]
     return found

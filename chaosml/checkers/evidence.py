@@ -16,6 +16,7 @@ from chaosml.timeline.strikes import foreign_deaths
 from chaosml.verdict import EventRef, Receipt, Status, Verdict
 
 __all__ = [
+    "WAITING_FOR_CAPACITY",
     "Checker",
     "Evidence",
     "any_doubt",
@@ -24,6 +25,10 @@ __all__ = [
     "is_control",
     "unknown",
 ]
+
+
+WAITING_FOR_CAPACITY = "waiting-for-capacity"
+"""The cause where a pipeline was not slow or stuck, but had no node to run on."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from chaosml.checkers.endings import EXIT_ADVICE, false_success
-from chaosml.checkers.evidence import Evidence, cite, infrastructure_doubt, is_control, unknown
+from chaosml.checkers.evidence import (
+    WAITING_FOR_CAPACITY,
+    Evidence,
+    cite,
+    infrastructure_doubt,
+    is_control,
+    unknown,
+)
 from chaosml.event import TaskPhase
 from chaosml.timeline.analysis import Analysis
-from chaosml.timeline.moment import Seen
+from chaosml.timeline.moment import Seen, passed
+from chaosml.timeline.recovery import without_capacity
 from chaosml.timeline.sources import ARGO, KUBELET
 from chaosml.verdict import Status, Verdict
 
@@ -23,7 +31,8 @@ _NOT_RETRIED = {
     ("Error", "OnTransientError"): "retryPolicy OnTransientError does not match the message",
     ("Error", "Never"): "the task has no retryStrategy",
     ("Failed", "OnError"): "retryPolicy OnError retries Error, never Failed",
-    ("Failed", "OnTransientError"): "retryPolicy OnTransientError does not match an exit code",
+    ("Failed", "OnTransientError"): "retryPolicy OnTransientError matches neither exit codes nor "
+    "what a kubelet writes",
     ("Failed", "Never"): "the task has no retryStrategy",
 }
 _MEND_FIRST = "the pipeline fails without any fault: mend that before its resilience is tested"
@@ -81,6 +90,19 @@ def _censored(execution: Analysis) -> Verdict:
     if ended is None:
         return unknown(
             _NAME, _NAME, execution.name, "not-ended", "the history ends before the workflow did"
+        )
+    waits = without_capacity(execution.timeline)
+    if waits is not None:
+        waited = passed(waits.at, ended.at).middle_s
+        return unknown(
+            _NAME,
+            _NAME,
+            execution.name,
+            WAITING_FOR_CAPACITY,
+            f"{waits.fact.display_name} had waited {waited:.1f}s for a node to take its pod when "
+            f"watching ended ({ended.fact.reason}): {waits.fact.message} That is the environment, "
+            "and says nothing about the pipeline",
+            cite(execution, waits.at, f"{waits.fact.display_name} Pending: no capacity"),
         )
     return unknown(
         _NAME,

@@ -7,10 +7,12 @@ saw: the place where the target waited, the pod's death, the notice that was rea
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from chaosml.checkers import survivals
 from chaosml.checkers.canaries import examine
 from chaosml.checkers.doubt import Doubt
+from chaosml.checkers.repetitions import RERUN, ZOMBIE, examine_rerun, examine_zombie
 from chaosml.checkers.survivals import SURVIVALS
 from chaosml.event import InjectionArmed, PodDeletion
 from chaosml.plan.model import PlannedInjection
@@ -24,6 +26,11 @@ __all__ = ["observed_view", "receipts_of"]
 
 _POD_DELETED = "pod deleted"
 _WAIT_FAILED = "wait: "
+_KUBELETS_WORDS = {
+    "node-shutdown": "Pod was terminated in response to imminent node shutdown",
+    "node-pressure": "The node was low on resource: ",
+}
+"""What a kubelet writes into the status of a pod that it ends, by the way in which it does."""
 
 
 def receipts_of(
@@ -60,7 +67,7 @@ class _Examination:
         plan, armed = self.plan, self.armed
         view = None
         # Whoever is only slowed down ends by itself, which is no view of a death.
-        ends = armed is None or armed.lethal or self.strike is not None
+        ends = armed is None or armed.lethal or self.strike is not None or armed.inject == RERUN
         if self.target is not None and ends and (armed is None or armed.service is None):
             view = observed_view(self.timeline, self.target)
         return Receipt(
@@ -105,17 +112,18 @@ class _Examination:
             raise Doubt("never-armed", "the injection was never armed")
         self._check_place(self.armed)
         if self.armed.service is not None:
-            self._check_degradation(self.armed)
+            self._cite_all(examine(self.timeline, self.armed))
         elif self.armed.lethal:
             self._check_death(self.armed)
+        elif self.armed.inject == RERUN:
+            self._cite_all(examine_rerun(self.timeline, self.armed))
         elif self.armed.inject in SURVIVALS:
-            for moment, says in survivals.examine(self.timeline, self.armed):
-                self._cite(moment, says)
+            self._cite_all(survivals.examine(self.timeline, self.armed))
         else:
             self._check_false_alarm()
 
-    def _check_degradation(self, armed: InjectionArmed) -> None:
-        for moment, says in examine(self.timeline, armed):
+    def _cite_all(self, found: Iterator[tuple[Moment, str]]) -> None:
+        for moment, says in found:
             self._cite(moment, says)
 
     def _check_isolation(self) -> None:
@@ -185,6 +193,8 @@ class _Examination:
             raise Doubt("order-unknown", "the strike and the end of the target overlap in time")
         self._check_order_of_hold(strike)
         self._check_reaction(armed, strike)
+        if armed.inject == ZOMBIE:
+            self._cite_all(examine_zombie(self.timeline, armed))
         doubt = self.timeline.doubt(KUBELET, CONTROL, GATE, METADATA)
         doubt = doubt or self.timeline.doubt_of_logs([target])
         if doubt:
@@ -207,8 +217,41 @@ class _Examination:
             self._check_node(strike, "cordoned", "drained", self._others())
         elif how == "evict" and armed.inject in ("spot.reclaim", "node.drain"):
             self._check_node(strike, "cordoned", "drained", {self.name})
+        elif how in _KUBELETS_WORDS:
+            self._check_node(strike, "cordoned", "emptied", {self.name})
+            self._check_words(strike, _KUBELETS_WORDS[how])
         elif how == "node-lost":
             self._check_node(strike, "stopped", "lost", {self.name})
+        self._check_count(armed)
+
+    def _check_words(self, strike: Strike, words: str) -> None:
+        """Check that the orchestrator shows the kubelet's words, unless it found no object."""
+        pod = strike.pod
+        if observed_view(self.timeline, pod) != "seen":
+            return
+        for seen in self.timeline.tasks:
+            phase = seen.fact
+            if (phase.task, phase.attempt) == (pod.task, pod.attempt) and phase.phase in TERMINAL:
+                if not phase.message.startswith(words):
+                    raise Doubt("other-words", f"{phase.display_name} ended {phase.message!r}")
+                self._cite(seen.at, f"{phase.display_name} {phase.phase}: {phase.message.strip()}")
+
+    def _check_count(self, armed: InjectionArmed) -> None:
+        """Check that as many nodes were struck as were asked for."""
+        wanted = armed.options.get("nodes", 1)
+        if not isinstance(wanted, int) or wanted <= 1:
+            return
+        struck: dict[str, Moment] = {}
+        for seen in self.timeline.nodes:
+            if seen.fact.by == self.name and seen.fact.state in ("cordoned", "stopped"):
+                struck.setdefault(seen.fact.node, seen.at)
+        for notice in self.timeline.notices:
+            if notice.fact.notice == self.name:
+                struck.setdefault(notice.fact.node, notice.at)
+        if len(struck) < wanted:
+            raise Doubt("too-few-nodes", f"{len(struck)} of {wanted} nodes were struck")
+        for node, at in sorted(struck.items()):
+            self._cite(at, f"node {node} struck, one of {len(struck)}")
 
     def _others(self) -> set[str]:
         """Return who else changed nodes, by what they call themselves."""

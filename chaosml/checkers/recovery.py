@@ -10,11 +10,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from chaosml.checkers.evidence import Evidence, any_doubt, cite, infrastructure_doubt, unknown
+from chaosml.checkers.evidence import (
+    WAITING_FOR_CAPACITY,
+    Evidence,
+    any_doubt,
+    cite,
+    infrastructure_doubt,
+    unknown,
+)
 from chaosml.scenario.model import Limit
 from chaosml.timeline.analysis import Analysis
 from chaosml.timeline.moment import Span
-from chaosml.timeline.recovery import Outage
+from chaosml.timeline.recovery import Outage, without_capacity
 from chaosml.verdict import EventRef, Status, Verdict, worst
 
 __all__ = ["Recovery"]
@@ -101,7 +108,7 @@ def _judge_outage(trial: Analysis, outage: Outage, limit: Limit) -> Verdict:
         return _say(trial, "mttr", Status.UNKNOWN, "not-exact-enough", words, refs, measures)
     if duration.low_s - outage.waiting_s <= limit.at_most:
         words += f", and {outage.waiting_s:.1f}s of it were spent waiting for capacity"
-        return _say(trial, "mttr", Status.UNKNOWN, "waiting-for-capacity", words, refs, measures)
+        return _say(trial, "mttr", Status.UNKNOWN, WAITING_FOR_CAPACITY, words, refs, measures)
     foreign = infrastructure_doubt(trial)
     if foreign:
         words += f", but {foreign}"
@@ -114,6 +121,11 @@ def _judge_unended(trial: Analysis, outage: Outage, refs: tuple[EventRef, ...]) 
     final = trial.timeline.final_phase
     where = f"{outage.task} stood at step {outage.mark}" if outage.mark else f"{outage.task} died"
     if final is None:
+        waits = without_capacity(trial.timeline)
+        if waits is not None:
+            refs = (*refs, *cite(trial, waits.at, "no node takes the next pod"))
+            words = f"{where}, and no node took its next pod until watching ended: censored"
+            return _say(trial, "mttr", Status.UNKNOWN, WAITING_FOR_CAPACITY, words, refs)
         ended = trial.timeline.ended
         reason = "not-ended" if ended is None else ended.fact.reason
         words = f"{where} and had not recovered when watching ended ({reason}): censored"

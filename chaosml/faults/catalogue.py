@@ -15,6 +15,8 @@ from chaosml.faults.network_latency import NetworkLatency
 from chaosml.faults.network_partition import NetworkPartition
 from chaosml.faults.network_reset import NetworkReset
 from chaosml.faults.node_drain import NodeDrain
+from chaosml.faults.node_pressure import NodePressure
+from chaosml.faults.node_shutdown import NodeShutdown
 from chaosml.faults.node_stop import NodeStop
 from chaosml.faults.pod_delete import PodDelete
 from chaosml.faults.pod_evict import PodEvict
@@ -28,6 +30,8 @@ from chaosml.faults.storage_lose_answer import StorageLoseAnswer
 from chaosml.faults.storage_reset import StorageReset
 from chaosml.faults.storage_stall import StorageStall
 from chaosml.faults.storage_throttle import StorageThrottle
+from chaosml.faults.task_rerun import TaskRerun
+from chaosml.faults.task_zombie import TaskZombie
 from chaosml.workflow.views import View
 
 __all__ = [
@@ -89,7 +93,11 @@ CATALOGUE = _register(
     ContainerPause(),
     NodeDrain(),
     NodeStop(),
+    NodeShutdown(),
+    NodePressure(),
     SpotReclaim(),
+    TaskRerun(),
+    TaskZombie(),
     StorageLatency(),
     StorageBandwidth(),
     StorageThrottle(),

@@ -20,6 +20,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from chaosml.faults.script import Pause, ReturnNode, Scene, Script, StopNode
+from chaosml.faults.several import NodeCount, struck_nodes
 from chaosml.scenario.model import Duration
 from chaosml.substrates.protocol import ReturnsNodes, StopsNodes
 from chaosml.workflow.views import View, WayToDie, legal_views
@@ -36,6 +37,8 @@ class NodeStopOptions(BaseModel):
     """What becomes of the Node object."""
     returns_after: Annotated[Duration | None, Field(alias="returns-after")] = None
     """When the same machine comes back; default: with the end of the execution."""
+    nodes: NodeCount = 1
+    """How many machines at once, the target's among them."""
 
     @model_validator(mode="after")
     def _check(self) -> NodeStopOptions:
@@ -66,10 +69,12 @@ class NodeStop:
 
     def script(self, options: NodeStopOptions, view: str | None, scene: Scene) -> Script:
         """Kill the node; let it return where it shall do so before the end."""
-        node = scene.target.node
         left = options.node_object == "left"
         usual = View.SEEN if left else View.RESTARTED
-        yield StopNode(node, view or usual, keep_object=left, returns=True)
+        struck = struck_nodes(scene, options.nodes)
+        for node in struck:
+            yield StopNode(node, view or usual, keep_object=left, returns=True)
         if options.returns_after is not None:
             yield Pause(options.returns_after)
-            yield ReturnNode(node)
+            for node in struck:
+                yield ReturnNode(node)

@@ -31,12 +31,15 @@ __all__ = [
     "Also",
     "Calm",
     "Cordon",
+    "CutOff",
     "Delete",
     "Disturb",
+    "EndCutOff",
     "EndDrain",
     "Evict",
     "ExpectDrain",
     "Invalidate",
+    "LoseSuccess",
     "Measure",
     "Notify",
     "Pause",
@@ -50,6 +53,7 @@ __all__ = [
     "SignalContainer",
     "Step",
     "StopNode",
+    "Terminate",
     "Uncordon",
     "Until",
     "Withdraw",
@@ -72,6 +76,41 @@ class Evict:
 
     uid: str
     view: str
+
+
+@dataclass(frozen=True, slots=True)
+class Terminate:
+    """Let the kubelet end a pod by itself and write into its status why."""
+
+    uid: str
+    how: str
+    """`node-shutdown` or `node-pressure`."""
+    view: str
+    message: str
+    grace_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoseSuccess:
+    """Let nobody see that a pod succeeds."""
+
+    uid: str
+    view: str
+
+
+@dataclass(frozen=True, slots=True)
+class CutOff:
+    """Take a pod's object away and let its processes live."""
+
+    uid: str
+    view: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndCutOff:
+    """Kill what was cut off."""
+
+    uid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +194,8 @@ class Notify:
     node: str
     action: str
     seconds: float
+    provider: str = "aws"
+    """In whose format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +276,10 @@ class Invalidate:
 Action = (
     Delete
     | Evict
+    | Terminate
+    | LoseSuccess
+    | CutOff
+    | EndCutOff
     | SignalContainer
     | PauseContainer
     | ResumeContainer
@@ -264,6 +309,8 @@ class Until:
     matches: Callable[[Event], bool]
     what: str
     limit_s: float
+    outlasts: bool = False
+    """Whether the execution waits for it even where its workflow ends before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +341,9 @@ class Scene(Protocol):
     @property
     def target(self) -> PodView:
         """The pod that the fault strikes."""
+
+    def nodes(self) -> Sequence[str]:
+        """Return the names of the nodes that are there now."""
 
     def pods_on(self, node: str) -> Sequence[PodView]:
         """Return the pods that exist on the node now."""

@@ -1,8 +1,11 @@
 """`spot.reclaim`: the cloud takes an interruptible node back.
 
-Mechanism, as on AWS: an interruption notice becomes readable on the node's metadata
+Mechanism, as on AWS and GCP: an interruption notice becomes readable on the node's metadata
 service; `notice` later the node dies with everything on it.
 
+- `provider: gcp`: `instance/preempted` turns TRUE, 30 s before the end.
+- `reaction: shutdown` (GCP): the machine hears of its shutdown, and its kubelet ends the ordinary
+  pods within 15 s, each with the words of a node shutdown.
 - `reaction: drain`: a node termination handler reads the notice, cordons the node and
   evicts its pods at once. The kill at the deadline then finds an empty node.
 - `reaction: external`: the same, but by whatever is installed in the cluster for it, such as
@@ -24,7 +27,7 @@ Receipt: the notice readable (and read), the eviction or the node's death, the p
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -46,12 +49,22 @@ from chaosml.faults.script import (
     Until,
     Withdraw,
 )
+from chaosml.faults.several import NodeCount, struck_nodes
+from chaosml.faults.shutting_down import SHUTDOWN_VIEWS, shut_down
 from chaosml.scenario.model import Boolean, Duration
-from chaosml.substrates.protocol import DrainsNodes, EvictsPods, StopsNodes, WatchesDrains
+from chaosml.substrates.protocol import (
+    DrainsNodes,
+    EvictsPods,
+    StopsNodes,
+    TerminatesPods,
+    WatchesDrains,
+)
 from chaosml.workflow.views import View, WayToDie, legal_views
 
-__all__ = ["SpotReclaim", "SpotReclaimOptions"]
+__all__ = ["ORDINARY_S", "SpotReclaim", "SpotReclaimOptions"]
 
+ORDINARY_S = 15.0
+"""What an ordinary pod gets of Google's 30 s: the other 15 are for the node's own pods."""
 _NOTICE_READABLE_S = 5.0
 
 
@@ -60,15 +73,26 @@ class SpotReclaimOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    provider: Literal["aws"] = "aws"
+    provider: Literal["aws", "gcp"] = "aws"
+    """In whose format the notice is given; it decides what is usual for the others."""
     notice: Duration = 120.0
-    """Time from the notice to the kill; `0s`: no notice."""
-    reaction: Literal["drain", "external", "none"] = "drain"
+    """Time from the notice to the kill; `0s`: no notice. With gcp usually 30 s."""
+    reaction: Literal["drain", "external", "none", "shutdown"] = "drain"
+    """What happens to the pods; with gcp usually `shutdown`."""
     capacity_returns_after: Annotated[Duration | None, Field(alias="capacity-returns-after")] = None
     """When a fresh node joins; default: never, the other nodes must do."""
     false_alarm: Annotated[Boolean, Field(alias="false-alarm")] = False
     kill: Boolean = True
     """Whether the machine dies at the deadline."""
+    nodes: NodeCount = 1
+    """How many machines at once, the target's among them."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("provider") == "gcp":
+            return {"notice": "30s", "reaction": "shutdown", **given}
+        return given
 
     @model_validator(mode="after")
     def _check(self) -> SpotReclaimOptions:
@@ -78,6 +102,13 @@ class SpotReclaimOptions(BaseModel):
             raise ValueError(
                 "without a kill nothing happens here: name a reaction, or a `false-alarm`"
             )
+        if self.reaction == "shutdown" and self.provider != "gcp":
+            raise ValueError(
+                "a machine of AWS is not shut down before its deadline: `reaction: shutdown` needs "
+                "`provider: gcp`; a shutdown by itself is `node.shutdown`"
+            )
+        if self.reaction == "shutdown" and not self.kills:
+            raise ValueError("a machine that shuts down ends: name another reaction here")
         if not self.kills and self.capacity_returns_after is not None:
             raise ValueError("no capacity is lost, so `capacity-returns-after` says nothing")
         return self
@@ -100,6 +131,8 @@ class SpotReclaim:
         needed: list[type] = [StopsNodes] if options.kills else []
         if options.notice > 0 and options.reaction == "drain":
             needed += [DrainsNodes, EvictsPods]
+        if options.notice > 0 and options.reaction == "shutdown":
+            needed += [DrainsNodes, TerminatesPods]
         if options.notice > 0 and options.reaction == "external":
             needed.append(WatchesDrains)
         return needed
@@ -108,6 +141,8 @@ class SpotReclaim:
         """Return the legal views of the target's death, or None where it need not die."""
         if options.notice == 0:
             return legal_views(WayToDie.NODE_LOST, has_outputs=has_outputs)
+        if options.reaction == "shutdown":
+            return SHUTDOWN_VIEWS
         if options.reaction != "none":
             return legal_views(WayToDie.EVICT, has_outputs=has_outputs)
         if options.false_alarm:
@@ -119,31 +154,49 @@ class SpotReclaim:
         return not (options.false_alarm and options.reaction == "none")
 
     def script(self, options: SpotReclaimOptions, view: str | None, scene: Scene) -> Script:
-        """Give notice, let the reaction run, kill at the deadline, let capacity return."""
-        node = scene.target.node
-        if options.notice == 0:
-            yield from _kill(node, view or View.RESTARTED, options)
-            return
-        if options.reaction == "external":
-            yield ExpectDrain(node)
-        yield Notify(node, "terminate", options.notice)
-        yield Until(_notice_visible(node), f"notice readable on {node}", _NOTICE_READABLE_S)
-        if options.reaction != "none":
-            if options.kills:
-                yield Also(_kill_at_deadline(node, options, capacity=False))
-            if options.reaction == "drain":
-                yield from drain(node, view or View.GONE, options.notice, scene)
-            else:
-                yield Release()
-                yield from _await_drain(node, options.notice, scene)
-            yield from _end_drain(node, options)
-        else:
-            yield Release()
-            if options.false_alarm:
-                yield Pause(options.notice)
-                yield Withdraw(node)
-            else:
-                yield from _kill_at_deadline(node, options, capacity=True)
+        """Take every chosen node back at once; whoever is held goes on when its own is taken."""
+        first, *others = struck_nodes(scene, options.nodes)
+        for node in others:
+            yield Also(_reclaim(node, view, options, scene, holds=False))
+        yield from _reclaim(first, view, options, scene, holds=True)
+
+
+def _reclaim(
+    node: str, view: str | None, options: SpotReclaimOptions, scene: Scene, *, holds: bool
+) -> Script:
+    """Give notice, let the reaction run, kill at the deadline, let capacity return."""
+    if options.notice == 0:
+        yield from _kill(node, view or View.RESTARTED, options)
+        return
+    if options.reaction == "external":
+        yield ExpectDrain(node)
+    yield Notify(node, "terminate", options.notice, options.provider)
+    yield Until(_notice_visible(node), f"notice readable on {node}", _NOTICE_READABLE_S)
+    if holds and options.reaction in ("external", "none"):
+        yield Release()
+    if options.reaction == "none":
+        yield from _wait_for_the_end(node, options)
+        return
+    if options.kills:
+        yield Also(_kill_at_deadline(node, options, capacity=False))
+    match options.reaction:
+        case "drain":
+            yield from drain(node, view or View.GONE, options.notice, scene)
+        case "shutdown":
+            grace_s = min(ORDINARY_S, options.notice)
+            yield from shut_down(node, view or View.SEEN, grace_s, scene)
+        case _:
+            yield from _await_drain(node, options.notice, scene)
+    yield from _end_drain(node, options)
+
+
+def _wait_for_the_end(node: str, options: SpotReclaimOptions) -> Script:
+    """Let the notice run out, with or without the machine."""
+    if options.false_alarm:
+        yield Pause(options.notice)
+        yield Withdraw(node)
+    else:
+        yield from _kill_at_deadline(node, options, capacity=True)
 
 
 def _notice_visible(node: str) -> Callable[[Event], bool]:

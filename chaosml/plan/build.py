@@ -60,19 +60,27 @@ def _plan_trial(
     number: int, case: Case, fault: Fault, options: Mapping[str, Option], seed: int
 ) -> PlannedTrial:
     chance = random.Random(f"{seed}/trial/{number}")
-    injection = PlannedInjection(
-        injection=f"t{number}.{fault.name}",
-        fault=fault.name,
-        inject=fault.inject,
-        task=fault.target.task,
-        attempt=fault.target.attempt,
-        place=_choose_place(fault.when, chance),
-        view=case.view,
-        options=dict(options),
-        settled=fault.when.settled,
-        hold_s=_HOLD_SETTLED_S if fault.when.settled else _HOLD_S,
+    name = f"t{number}.{fault.name}"
+    names = [name, *(f"{name}.{again}" for again in range(2, len(fault.again) + 2))]
+    injections = tuple(
+        PlannedInjection(
+            injection=one,
+            fault=fault.name,
+            inject=fault.inject,
+            task=fault.target.task,
+            attempt=fault.target.attempt,
+            place=_choose_place(trigger, chance),
+            view=case.view,
+            options=dict(options),
+            settled=trigger.settled,
+            hold_s=_HOLD_SETTLED_S if trigger.settled else _HOLD_S,
+            follows=before,
+        )
+        for one, before, trigger in zip(
+            names, [None, *names], (fault.when, *fault.again), strict=False
+        )
     )
-    return PlannedTrial(trial=number, case=case, injections=(injection,))
+    return PlannedTrial(trial=number, case=case, injections=injections)
 
 
 def _choose_place(trigger: Trigger, chance: random.Random) -> Place:

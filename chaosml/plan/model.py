@@ -72,6 +72,9 @@ class PlannedInjection(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, Option] = {}
     settled: bool = False
     hold_s: float = 5.0
+    follows: str | None = None
+    """The injection before it: then the target is the pod that replaces its target, of whatever
+    attempt, and the place is armed once that one has ended."""
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,8 +1,12 @@
-"""The interruption notice, as a pod reads it from the metadata service of its machine (AWS).
+"""The interruption notice, as a pod reads it from the metadata service of its machine.
 
-IMDSv2: a session token by PUT, then `spot/instance-action`, which is 404 until the
-machine is to be taken back. AWS advises a poll every five seconds. A metadata
-service that does not answer means no notice, never an end of the training.
+AWS, IMDSv2: a session token by PUT, then `spot/instance-action`, which is 404 until the
+machine is to be taken back. AWS advises a poll every five seconds.
+
+GCP: `instance/preempted` turns from FALSE to TRUE; the request waits for it.
+
+Which of them is asked, the environment says. A metadata service that does not answer means
+no notice, never an end of the training.
 """
 
 from __future__ import annotations
@@ -12,15 +16,21 @@ import json
 import os
 import threading
 import urllib.parse
+from collections.abc import Callable
 
 from chaosml.reference.interruption import Interruption
 
-__all__ = ["ENDPOINT_VARIABLE", "Metadata", "watch"]
+__all__ = ["ENDPOINT_VARIABLE", "GOOGLE_VARIABLE", "GoogleMetadata", "Metadata", "watch"]
 
 ENDPOINT_VARIABLE = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
+GOOGLE_VARIABLE = "GCE_METADATA_HOST"
+"""As Google's own libraries read it: a host, here with a path behind it."""
 _TIMEOUT_S = 1.0
 _TOKEN_TTL_S = 21600
 _ACTION = "/latest/meta-data/spot/instance-action"
+_PREEMPTED = "/computeMetadata/v1/instance/preempted"
+_CHANGE_S = 60
+_CHANGE_LATE_S = 10.0
 
 
 class Metadata:
@@ -69,20 +79,55 @@ class Metadata:
             connection.close()
 
 
-def watch(interruption: Interruption, *, poll_s: float) -> None:
-    """Poll for a notice in the background, and take it as a request to end.
+class GoogleMetadata:
+    """A client of Google's metadata server; each look waits until there is something new."""
 
-    Does nothing where no endpoint is set or `poll_s` is 0.
+    def __init__(self, host: str) -> None:
+        parts = urllib.parse.urlsplit(f"http://{host}")
+        self._address = (parts.hostname or "", parts.port or 80)
+        self._path = parts.path.rstrip("/")
+        self._etag = "NONE"
+
+    def read_notice(self) -> str | None:
+        """Return what is announced, or None where nothing is."""
+        query = f"?wait_for_change=true&timeout_sec={_CHANGE_S}&last_etag={self._etag}"
+        connection = http.client.HTTPConnection(*self._address, timeout=_CHANGE_S + _CHANGE_LATE_S)
+        try:
+            headers = {"Metadata-Flavor": "Google"}
+            connection.request("GET", self._path + _PREEMPTED + query, headers=headers)
+            answer = connection.getresponse()
+            body = answer.read(4096)
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
+        if answer.status != 200:
+            return None
+        self._etag = answer.getheader("ETag") or "NONE"
+        return "preempted" if body.strip() == b"TRUE" else None
+
+
+def watch(interruption: Interruption, *, poll_s: float) -> None:
+    """Look for a notice in the background, and take it as a request to end.
+
+    Does nothing where the environment names no service or `poll_s` is 0.
     """
-    endpoint = os.environ.get(ENDPOINT_VARIABLE)
-    if not endpoint or poll_s <= 0:
+    endpoint, host = os.environ.get(ENDPOINT_VARIABLE), os.environ.get(GOOGLE_VARIABLE)
+    if poll_s <= 0:
         return
-    metadata = Metadata(endpoint)
+    if endpoint:
+        _start(interruption, Metadata(endpoint).read_notice, poll_s)
+    if host:
+        _start(interruption, GoogleMetadata(host).read_notice, poll_s)
+
+
+def _start(interruption: Interruption, read: Callable[[], str | None], poll_s: float) -> None:
+    """Look again and again, with a pause after each look that found nothing."""
 
     def poll() -> None:
         ended = threading.Event()
         while interruption.reason is None:
-            notice = metadata.read_notice()
+            notice = read()
             if notice:
                 interruption.request(f"interruption notice: {notice}")
             ended.wait(poll_s)

@@ -29,14 +29,17 @@ from chaosml.runner.ways import Ways
 from chaosml.services.messages import Answer, Calm, Disturb, Notify, Order, Withdraw
 from chaosml.services.sources import GATE
 from chaosml.substrates.protocol import (
+    CutsOffPods,
     DeletesPods,
     DrainsNodes,
     EvictsPods,
     KillsContainers,
+    LosesSuccesses,
     PausesContainers,
     PodView,
     ReturnsNodes,
     StopsNodes,
+    TerminatesPods,
     WatchesDrains,
 )
 
@@ -48,6 +51,9 @@ class Pods(
     EvictsPods,
     KillsContainers,
     PausesContainers,
+    TerminatesPods,
+    LosesSuccesses,
+    CutsOffPods,
     DrainsNodes,
     StopsNodes,
     ReturnsNodes,
@@ -66,6 +72,9 @@ class _SeesPods(Protocol):
     def pods(self) -> Sequence[PodView]:
         """Return the pods that exist."""
 
+    def nodes(self) -> Sequence[str]:
+        """Return the nodes that are there."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StrikeScene:
@@ -74,6 +83,10 @@ class StrikeScene:
     injection: str
     target: PodView
     substrate: _SeesPods
+
+    def nodes(self) -> Sequence[str]:
+        """Return the nodes that are there."""
+        return self.substrate.nodes()
 
     def pods_on(self, node: str) -> Sequence[PodView]:
         """Return the pods that exist on a node."""
@@ -188,6 +201,9 @@ class Performer:
             case (
                 steps.Delete(uid=uid)
                 | steps.Evict(uid=uid)
+                | steps.Terminate(uid=uid)
+                | steps.LoseSuccess(uid=uid)
+                | steps.CutOff(uid=uid)
                 | steps.SignalContainer(uid=uid)
                 | steps.PauseContainer(uid)
             ):
@@ -227,6 +243,16 @@ class Performer:
                 return substrate.signal_container(uid, by=by, signal=signal)
             case steps.PauseContainer(uid):
                 return substrate.pause_container(uid, by=by)
+            case steps.Terminate(uid, how, view, message, grace_s):
+                return substrate.terminate_pod(
+                    uid, by=by, how=how, view=view, message=message, grace_s=grace_s
+                )
+            case steps.LoseSuccess(uid, view):
+                return substrate.lose_success(uid, by=by, view=view)
+            case steps.CutOff(uid, view):
+                return substrate.cut_off_pod(uid, by=by, view=view)
+            case steps.EndCutOff(uid):
+                return substrate.end_cut_off_pod(uid, by=by)
             case steps.ResumeContainer(uid):
                 return substrate.resume_container(uid, by=by)
             case steps.ExpectDrain(node):
@@ -238,10 +264,15 @@ class Performer:
 
     def _tell_services(self, action: steps.Action) -> None:
         match action:
-            case steps.Notify(node, what, seconds):
-                deadline_ns = clock.monotonic_ns() + int(seconds * 1e9)
+            case steps.Notify(node, what, seconds, provider):
                 self._world.call(
-                    Notify(node=node, notice=self._injection, action=what, deadline_ns=deadline_ns)
+                    Notify(
+                        node=node,
+                        notice=self._injection,
+                        action=what,
+                        deadline_ns=clock.monotonic_ns() + int(seconds * 1e9),
+                        provider=provider,
+                    )
                 )
             case steps.Withdraw(node):
                 self._world.call(Withdraw(node=node))
@@ -276,6 +307,7 @@ _UNDO: dict[type, Callable[[Any], steps.Action]] = {
         steps.ReturnNode(action.node) if action.returns else steps.AddNode()
     ),
     steps.PauseContainer: lambda action: steps.ResumeContainer(action.uid),
+    steps.CutOff: lambda action: steps.EndCutOff(action.uid),
     steps.ExpectDrain: lambda action: steps.EndDrain(action.node),
     steps.AddToxic: lambda action: steps.RemoveToxic(action.service, action.task, action.name),
     steps.Disturb: lambda action: steps.Calm(action.disturbance.injection, action.disturbance.task),
@@ -288,6 +320,7 @@ _UNDOES: dict[type, tuple[str, ...]] = {
     steps.AddNode: ("stop-node",),
     steps.ReturnNode: ("stop-node",),
     steps.ResumeContainer: ("pause-container",),
+    steps.EndCutOff: ("cut-off",),
     steps.EndDrain: ("expect-drain",),
     # A stopped node can be neither drained nor opened again.
     steps.StopNode: ("cordon",),
@@ -298,6 +331,10 @@ def _verb(action: steps.Action) -> str:
     return {
         steps.Delete: "delete-pod",
         steps.Evict: "evict-pod",
+        steps.Terminate: "terminate-pod",
+        steps.LoseSuccess: "lose-success",
+        steps.CutOff: "cut-off",
+        steps.EndCutOff: "end-cut-off",
         steps.SignalContainer: "signal-container",
         steps.PauseContainer: "pause-container",
         steps.ResumeContainer: "resume-container",
@@ -323,6 +360,10 @@ def _target(action: steps.Action) -> str:
         case (
             steps.Delete(uid=uid)
             | steps.Evict(uid=uid)
+            | steps.Terminate(uid=uid)
+            | steps.LoseSuccess(uid=uid)
+            | steps.CutOff(uid=uid)
+            | steps.EndCutOff(uid)
             | steps.SignalContainer(uid=uid)
             | steps.PauseContainer(uid)
             | steps.ResumeContainer(uid)

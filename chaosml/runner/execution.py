@@ -188,7 +188,7 @@ class Execution:
         self.call(AddPod(uid=pod.uid, task=pod.task, attempt=pod.attempt, node=pod.node))
 
     def _watch(self) -> str:
-        while self._substrate.finished is None:
+        while self._substrate.finished is None or self._injections.outlast:
             if self._deadline.passed:
                 return "deadline"
             self._interruption.check()

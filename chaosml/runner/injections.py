@@ -62,6 +62,8 @@ class _Injection:
     performer: Performer
     target: PodView | None = None
     hold: str | None = None
+    armed: bool = True
+    """Whether its place counts by now: one that follows another waits for that one's end."""
     struck: bool = False
     invalid: bool = False
     due_ns: int | None = None
@@ -82,7 +84,13 @@ class Injections:
     ) -> None:
         self._world = world
         self._all = [
-            _Injection(plan, kind, options, Performer(world, plan.injection))
+            _Injection(
+                plan,
+                kind,
+                options,
+                Performer(world, plan.injection),
+                armed=plan.follows is None,
+            )
             for plan, kind, options in planned
         ]
         self._terminating: dict[str, int] = {}
@@ -91,7 +99,7 @@ class Injections:
         """When the orchestrator showed a pod's vertex Running, by the pod's name."""
 
     def arm(self) -> None:
-        """Arm every exact trigger; before the workflow is submitted."""
+        """Arm every exact trigger that follows no other; before the workflow is submitted."""
         for injection in self._all:
             plan = injection.planned
             self._world.say(
@@ -110,7 +118,7 @@ class Injections:
                     service=_service(injection.kind, injection.options),
                 ),
             )
-            if plan.place.exact:
+            if plan.place.exact and injection.armed:
                 self._world.call(Arm(armed=rule_of(plan)))
 
     @property
@@ -120,6 +128,12 @@ class Injections:
         times += [one.due_ns for one in self._all if one.due_ns is not None]
         times += self._terminating.values()
         return min(times, default=None)
+
+    @property
+    def outlast(self) -> bool:
+        """Whether one waits for something that the end of the workflow does not end."""
+        waits = (waiting.until for one in self._all for waiting in one.scripts)
+        return any(until is not None and until.outlasts for until in waits)
 
     @property
     def waiting_for(self) -> str | None:
@@ -151,6 +165,7 @@ class Injections:
             case PodExited(uid=uid, exit_code=code):
                 self._end_holds(uid, "death")
                 self._note_exit(uid, code)
+                self._arm_followers(uid)
         self._offer(event)
 
     def tick(self, now_ns: int) -> None:
@@ -175,6 +190,31 @@ class Injections:
                     self._invalidate(injection, "target-finished", f"pod {held.uid} is gone")
                 else:
                     self._strike_settled(injection, target)
+
+    def _arm_followers(self, uid: str) -> None:
+        """Arm what follows the strike at a pod that has ended."""
+        ended = {
+            one.planned.injection: one.target
+            for one in self._all
+            if one.struck and not one.invalid and one.target is not None and one.target.uid == uid
+        }
+        for injection in self._all:
+            before = ended.get(injection.planned.follows or "")
+            if before is None or injection.armed:
+                continue
+            injection.armed = True
+            # The next pod may have the same name: it has still to be shown Running.
+            self._shown.pop(before.pod, None)
+            if injection.planned.place.exact:
+                self._world.call(Arm(armed=rule_of(injection.planned)))
+
+    @staticmethod
+    def _concerns(injection: _Injection, pod: PodView) -> bool:
+        """Whether a pod is one that the injection may strike."""
+        plan = injection.planned
+        if pod.task != plan.task or not injection.armed:
+            return False
+        return plan.follows is not None or pod.attempt == plan.attempt
 
     def _strike_settled(self, injection: _Injection, target: PodView) -> None:
         """Strike now, or once the orchestrator has settled, where the plan says so.
@@ -217,8 +257,7 @@ class Injections:
         self._running[uid] = pod
         for injection in self._all:
             plan = injection.planned
-            matches = (pod.task, pod.attempt) == (plan.task, plan.attempt)
-            if matches and not plan.place.exact and not injection.struck:
+            if self._concerns(injection, pod) and not plan.place.exact and not injection.struck:
                 injection.target = pod
                 wait_ns = int((plan.place.after_s or 0.0) * 1e9)
                 injection.due_ns = clock.monotonic_ns() + wait_ns
@@ -229,9 +268,10 @@ class Injections:
             return
         for injection in self._all:
             plan = injection.planned
-            if injection.struck or injection.invalid or pod.task != plan.task:
+            if injection.struck or injection.invalid or not self._concerns(injection, pod):
                 continue
-            if pod.attempt == plan.attempt:
+            # What follows another may strike any pod that comes; one that is done was the last.
+            if plan.follows is None or code == 0:
                 injection.due_ns = None
                 self._invalidate(
                     injection,
@@ -347,7 +387,8 @@ class Injections:
                 self._invalidate(
                     injection,
                     "never-reached",
-                    f"{plan.task} never came to {plan.place.words} in attempt {plan.attempt}",
+                    f"{plan.task} never came to {plan.place.words} "
+                    + (f"in attempt {plan.attempt}" if plan.follows is None else "again"),
                 )
         if problems:
             raise ExceptionGroup("some faults could not be healed", problems)

@@ -11,11 +11,12 @@ __all__ = ["rule_of"]
 def rule_of(planned: PlannedInjection) -> Rule:
     """Return the rule for an exact place."""
     place = planned.place
+    attempt = planned.attempt if planned.follows is None else None
     if place.kind == "object":
         return Rule(
             rule=planned.injection,
             task=planned.task,
-            attempt=planned.attempt,
+            attempt=attempt,
             place=place.words,
             hold_s=planned.hold_s,
             nth=place.nth,
@@ -27,7 +28,7 @@ def rule_of(planned: PlannedInjection) -> Rule:
     return Rule(
         rule=planned.injection,
         task=planned.task,
-        attempt=planned.attempt,
+        attempt=attempt,
         place=place.words,
         hold_s=planned.hold_s,
         nth=place.nth,

@@ -237,6 +237,8 @@ class _Execution:
         self._await("first lines", lambda: len(self.cluster.read) >= len(self.cluster.tasks))
         substrate.tick(clock.monotonic_ns() + _RENEWAL_NS)
         for plan, kind, options in self.setup.injections:
+            if plan.follows is not None:
+                self.cluster.replace_pod(self.setup.submission.name, plan.task)
             performer = Performer(_World(substrate, self.ways), plan.injection)
             scene = StrikeScene(plan.injection, self._find(plan.task), substrate)
             title = f"{name}: {plan.fault} ({plan.inject}) at {plan.place.words}"
@@ -259,8 +261,9 @@ class _Execution:
         found: list[PodView] = []
 
         def look() -> bool:
-            found[:] = [pod for pod in self.parts.substrate.pods() if pod.task == task]
-            return bool(found) and found[0].running
+            pods = self.parts.substrate.pods()
+            found[:] = [pod for pod in pods if pod.task == task and pod.running]
+            return bool(found)
 
         self._await(f"a pod of {task}", look)
         return found[0]

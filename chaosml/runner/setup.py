@@ -75,7 +75,7 @@ class Composer:
                 name=f"{name}-{tag}",
                 workflow_file=self.loaded.workflow.path,
                 parameters=parameters,
-                overlay=overlay.build(self.endpoints),
+                overlay=overlay.build(self.endpoints, google=self._is_on_google()),
                 overlays=self.ways.overlays,
                 secrets=self.secrets,
                 images=self._images(),
@@ -87,6 +87,11 @@ class Composer:
             history=folder / "history.jsonl",
             contract=Contract.compile(scenario, parameters),
         )
+
+    def _is_on_google(self) -> bool:
+        """Whether any fault of the scenario gives notice as Google does."""
+        options = self.loaded.options.values()
+        return any(getattr(one, "provider", None) == "gcp" for one in options)
 
     def _isolate(self, identity: str) -> dict[str, str]:
         isolate = self.loaded.scenario.pipeline.isolate

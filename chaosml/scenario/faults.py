@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from chaosml.document import Loc, attempt, nearest
 from chaosml.errors import Problem
 from chaosml.scenario.artifacts import find_final_step
-from chaosml.scenario.model import Between, EventTrigger, Fault
+from chaosml.scenario.model import Between, EventTrigger, Fault, Trigger
 from chaosml.scenario.parts import Parts
 from chaosml.scenario.pipeline import describe_unknown_task
 from chaosml.workflow.load import Examination
@@ -41,12 +41,16 @@ def check_faults(
             if chosen is not None:
                 options[index] = chosen
     for index, fault in parts.faults.items():
-        problems += _check_place(parts, ("faults", index), fault, final_step)
+        problems += _check_place(parts, ("faults", index, "when"), fault.when, final_step)
+        for number, trigger in enumerate(fault.again):
+            at = ("faults", index, "again", number)
+            problems += _check_place(parts, at, trigger, final_step)
         chosen = options.get(index)
         if chosen is not None and legal is not None and examined is not None:
             has_outputs = examined.outline.has_file_outputs(fault.target.task)
             views = legal(fault.inject, chosen, has_outputs)
             problems += _check_views(parts, ("faults", index), fault, views)
+            problems += _check_again(parts, ("faults", index), fault, views)
     return options, problems
 
 
@@ -79,17 +83,16 @@ def _check_target(parts: Parts, at: Loc, examined: Examination | None) -> Iterat
         yield parts.document.problem(at, message)
 
 
-def _check_place(parts: Parts, at: Loc, fault: Fault, final_step: int | None) -> Iterator[Problem]:
-    when = fault.when
+def _check_place(parts: Parts, at: Loc, when: Trigger, final_step: int | None) -> Iterator[Problem]:
     if when.object is not None:
         try:
             re.compile(when.object.key)
         except re.error as error:
             message = f'object.key: "{when.object.key}" is no regular expression: {error}'
-            yield parts.document.problem((*at, "when", "object", "key"), message)
-    places = [((*at, "when", "step"), when.step)]
+            yield parts.document.problem((*at, "object", "key"), message)
+    places = [((*at, "step"), when.step)]
     if isinstance(when.event, EventTrigger):
-        places.append(((*at, "when", "event", "step"), when.event.step))
+        places.append(((*at, "event", "step"), when.event.step))
     for place, step in places:
         last = step.between[1] if isinstance(step, Between) else step
         if last is not None and final_step is not None and last > final_step:
@@ -98,6 +101,15 @@ def _check_place(parts: Parts, at: Loc, fault: Fault, final_step: int | None) ->
                 "pipeline.artifacts says"
             )
             yield parts.document.problem(place, message)
+
+
+def _check_again(parts: Parts, at: Loc, fault: Fault, legal: tuple[str, ...]) -> Iterator[Problem]:
+    if fault.again and not legal:
+        message = (
+            f"again: nobody replaces the target of {fault.inject} with these options, since it "
+            "need not die; leave it out"
+        )
+        yield parts.document.problem((*at, "again"), message)
 
 
 def _check_views(parts: Parts, at: Loc, fault: Fault, legal: tuple[str, ...]) -> Iterator[Problem]:

@@ -287,6 +287,8 @@ class Fault(_Model):
     target: Target
     when: Trigger
     with_: Annotated[dict[str, Any], Field(alias="with")] = {}
+    again: tuple[Trigger, ...] = ()
+    """Places of further strikes, each at the pod that replaces the one struck before."""
     views: tuple[Literal["gone", "seen", "restarted", "wait-failed"], ...] | None = None
     """Only these views; default: every legal one."""
 

@@ -31,6 +31,8 @@ class Notice:
     action: str
     time: datetime.datetime
     """The deadline on the wall clock, frozen when the notice was given."""
+    provider: str = "aws"
+    """Whose service shows it."""
 
     @property
     def stamp(self) -> str:

@@ -165,6 +165,8 @@ class Notify(_Order, frozen=True, kw_only=True, tag="notify"):
     notice: str
     action: str
     deadline_ns: int
+    provider: str = "aws"
+    """In whose format: `aws` or `gcp`."""
 
 
 class Withdraw(_Order, frozen=True, kw_only=True, tag="withdraw"):

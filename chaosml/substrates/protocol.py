@@ -18,17 +18,20 @@ from chaosml.history import Entry
 from chaosml.workflow.protocol import EnvironmentVariable
 
 __all__ = [
+    "CutsOffPods",
     "DeletesPods",
     "DrainsNodes",
     "EvictsPods",
     "GuardsNodes",
     "KillsContainers",
+    "LosesSuccesses",
     "PausesContainers",
     "PodView",
     "ReturnsNodes",
     "StopsNodes",
     "Submission",
     "Substrate",
+    "TerminatesPods",
     "WatchesDrains",
     "merge_overlay",
 ]
@@ -197,6 +200,56 @@ class PausesContainers(Protocol):
 
     def resume_container(self, uid: str, *, by: str) -> Sequence[Entry]:
         """Let the program go on; one that was not stopped or has ended is left alone."""
+
+
+@runtime_checkable
+class TerminatesPods(Protocol):
+    """The kubelet can be made to end a pod by itself, which nobody asks the API for."""
+
+    def terminate_pod(
+        self, uid: str, *, by: str, how: str, view: str, message: str, grace_s: float
+    ) -> Sequence[Entry]:
+        """End a pod and leave its object: phase Failed, whatever the exit code, and a message.
+
+        Args:
+            uid: The pod.
+            by: Id of the injection.
+            how: `node-shutdown` or `node-pressure`.
+            view: What the controller shall get to see, where that can be chosen.
+            message: What the kubelet writes into the pod's status.
+            grace_s: Until SIGKILL, unless the pod's own grace period is shorter; 0 means at once.
+        """
+
+
+@runtime_checkable
+class LosesSuccesses(Protocol):
+    """A pod that succeeds can be gone before the orchestrator looks."""
+
+    def lose_success(self, uid: str, *, by: str, view: str) -> Sequence[Entry]:
+        """Let the orchestrator miss that a pod succeeds; a pod that fails is seen as ever.
+
+        Args:
+            uid: The pod.
+            by: Id of the injection.
+            view: What the controller shall get to see: `gone` or `restarted`.
+        """
+
+
+@runtime_checkable
+class CutsOffPods(Protocol):
+    """A pod can be gone for the orchestrator while its processes live on."""
+
+    def cut_off_pod(self, uid: str, *, by: str, view: str) -> Sequence[Entry]:
+        """Take the pod's object away, as with a node that does not answer, and touch nothing else.
+
+        Args:
+            uid: The pod.
+            by: Id of the injection.
+            view: What the controller shall get to see: `gone` or `restarted`.
+        """
+
+    def end_cut_off_pod(self, uid: str, *, by: str) -> Sequence[Entry]:
+        """Kill the processes of a pod that was cut off; one that has ended is left alone."""
 
 
 @runtime_checkable

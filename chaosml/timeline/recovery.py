@@ -15,11 +15,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from chaosml.event import TaskPhase
 from chaosml.timeline.model import TERMINAL, Claims, Pod, Timeline
-from chaosml.timeline.moment import Moment, Span, overlap, passed
+from chaosml.timeline.moment import Moment, Seen, Span, overlap, passed
 from chaosml.timeline.strikes import Strike, strikes
 
-__all__ = ["Outage", "find_outages"]
+__all__ = ["Outage", "find_outages", "without_capacity"]
 
 _NO_CAPACITY = re.compile(r"nodes are available|Unschedulable|Insufficient")
 _NS_PER_S = 1e9
@@ -116,6 +117,19 @@ def find_outages(timeline: Timeline, final_step: int | None) -> list[Outage]:
     return outages
 
 
+def without_capacity(timeline: Timeline) -> Seen[TaskPhase] | None:
+    """Return a task that still waited for a node to take its pod when watching ended."""
+    last = {
+        (seen.fact.task, seen.fact.attempt): seen
+        for seen in timeline.tasks
+        if seen.fact.attempt is not None
+    }
+    for seen in last.values():
+        if seen.fact.phase == "Pending" and _NO_CAPACITY.search(seen.fact.message):
+            return seen
+    return None
+
+
 def _was_idle(timeline: Timeline, strike: Strike) -> bool:
     """Whether the pod had ended its work before it was struck: nothing was lost."""
     claims = timeline.claims.get(strike.pod.uid)
@@ -183,8 +197,15 @@ def _of(pod: Pod | None, moment: Callable[[Pod], Moment | None]) -> Moment | Non
 
 
 def _last_step(timeline: Timeline, pod: Pod) -> int:
+    """Return the last step of a pod; what it does after it was cut off is nobody's progress."""
     claims = timeline.claims.get(pod.uid)
-    return max(claims.ledger.steps, default=0) if claims is not None else 0
+    if claims is None:
+        return 0
+    steps, earliest = claims.ledger.steps, claims.ledger.earliest
+    cut = next((seen.at.latest_ns for seen in pod.deletions if seen.fact.how == "cut-off"), None)
+    if cut is None:
+        return max(steps, default=0)
+    return max((step for step, at in zip(steps, earliest, strict=True) if at <= cut), default=0)
 
 
 def _first_restore(claims: Claims | None) -> tuple[int, Moment] | None:

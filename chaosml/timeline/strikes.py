@@ -110,11 +110,6 @@ def notice_of(timeline: Timeline, injection: Injection) -> Seen[NoticeVisible] |
 
     Where the notice does not carry the injection's name, it is the one on its target's node.
     """
-    for notice in timeline.notices:
-        if injection.injection in notice.fact.notice:
-            return notice
-    if len(timeline.injections) == 1:
-        return timeline.notices[0] if timeline.notices else None
     held = [
         timeline.pods[hold.started.fact.uid].node
         for hold in timeline.holds
@@ -122,7 +117,11 @@ def notice_of(timeline: Timeline, injection: Injection) -> Seen[NoticeVisible] |
         and hold.started.fact.rule == injection.injection
         and hold.started.fact.uid in timeline.pods
     ]
-    return next((notice for notice in timeline.notices if notice.fact.node in held), None)
+    own = [one for one in timeline.notices if one.fact.notice == injection.injection]
+    if not own and len(timeline.injections) == 1:
+        own = list(timeline.notices)[:1]
+    at_target = (notice for notice in own or timeline.notices if notice.fact.node in held)
+    return next(at_target, own[0] if own else None)
 
 
 def notice_read_by(

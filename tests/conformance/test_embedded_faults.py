@@ -13,6 +13,7 @@ from embedded_bench import Bench, shell
 from chaosml.event import (
     ClaimPoint,
     NodeChanged,
+    PodDeletion,
     PodExited,
     PodGone,
     PodPaused,
@@ -21,6 +22,7 @@ from chaosml.event import (
     PodStarted,
 )
 from chaosml.substrates.embedded import procfs
+from chaosml.workflow.protocol import PodCompleted, PodVanished
 
 pytestmark = pytest.mark.slow
 
@@ -106,3 +108,70 @@ def test_a_machine_that_reboots_reports_its_dead_containers(bench: Bench) -> Non
     assert bench.controller.seen[-1].exit_code == 255
     changes = [one.state for one in bench.facts(NodeChanged) if one.node == node]
     assert changes == ["ready", "stopped", "ready"]
+
+
+def test_a_success_that_is_lost_is_a_pod_that_is_gone(bench: Bench) -> None:
+    begin(bench, "sleep 0.2")
+    bench.entries += bench.substrate.lose_success("train-1", by="one", view="restarted")
+    bench.finish()
+    assert [one.exit_code for one in bench.facts(PodExited)] == [0]
+    assert [one.view for one in bench.facts(PodGone)] == ["restarted"]
+    assert [(one.how, one.by) for one in bench.facts(PodDeletion)] == [("forgotten", "one")]
+    assert bench.controller.seen[-1].graceless
+
+
+def test_a_failure_is_seen_also_where_a_success_was_to_be_lost(bench: Bench) -> None:
+    begin(bench, "sleep 0.2; exit 3")
+    bench.entries += bench.substrate.lose_success("train-1", by="one", view="gone")
+    bench.finish()
+    assert bench.controller.seen[-1].exit_code == 3
+    assert bench.facts(PodDeletion) == []
+
+
+def test_a_pod_that_is_cut_off_lives_on_and_nobody_hears_of_its_end(bench: Bench) -> None:
+    pid = begin(bench, "exec sleep 60")
+    bench.entries += bench.substrate.cut_off_pod("train-1", by="one", view="gone")
+    assert isinstance(bench.controller.seen[-1], PodVanished)
+    assert os.path.exists(f"/proc/{pid}")
+    assert [one.uid for one in bench.substrate.pods()] == ["train-1"]
+    bench.entries += bench.substrate.end_cut_off_pod("train-1", by="one")
+    bench.wait(PodExited)
+    assert not os.path.exists(f"/proc/{pid}")
+    seen = [one for one in bench.controller.seen if isinstance(one, PodVanished | PodCompleted)]
+    assert len(seen) == 1
+    assert [one.how for one in bench.facts(PodDeletion)] == ["cut-off"]
+    bench.finish()
+
+
+def test_what_is_cut_off_does_not_outlive_its_execution(bench: Bench) -> None:
+    pid = begin(bench, "trap '' TERM; while :; do sleep 0.05; done")
+    bench.entries += bench.substrate.cut_off_pod("train-1", by="one", view="restarted")
+    bench.finish()
+    assert not os.path.exists(f"/proc/{pid}")
+    assert [one.exit_code for one in bench.facts(PodExited)] == [137]
+
+
+@pytest.mark.parametrize(("handler", "code"), [("-", 143), ("'exit 0'", 0)])
+def test_what_a_kubelet_ends_keeps_its_words_whatever_the_exit_code(
+    bench: Bench, handler: str, code: int
+) -> None:
+    begin(bench, f"trap {handler} TERM; while :; do sleep 0.05; done", grace_s=30.0)
+    bench.entries += bench.substrate.terminate_pod(
+        "train-1", by="one", how="node-shutdown", view="seen", message="Words.", grace_s=5.0
+    )
+    bench.finish()
+    seen = bench.controller.seen[-1]
+    assert isinstance(seen, PodCompleted)
+    assert seen.pod_message == "Words."
+    assert seen.exit_code == code
+    assert [(one.how, one.grace_s) for one in bench.facts(PodDeletion)] == [("node-shutdown", 5.0)]
+
+
+def test_a_kubelet_never_waits_longer_than_the_pod_asks_for(bench: Bench) -> None:
+    begin(bench, "trap '' TERM; while :; do sleep 0.05; done", grace_s=2.0)
+    bench.entries += bench.substrate.terminate_pod(
+        "train-1", by="one", how="node-pressure", view="seen", message="Words.", grace_s=60.0
+    )
+    bench.finish()
+    assert [one.grace_s for one in bench.facts(PodDeletion)] == [2.0]
+    assert [one.exit_code for one in bench.facts(PodExited)] == [137]

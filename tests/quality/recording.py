@@ -314,6 +314,11 @@ class Training:
     def register(self, name=None, key=None, digest=None):
         """Run the registering task."""
         uid = self.start("register")
+        self.enter(uid, name, key, digest)
+        self.end(uid)
+
+    def enter(self, uid, name=None, key=None, digest=None):
+        """Write a registry entry."""
         key = key or next((one.key for one in self.store.values() if "model-" in one.key), None)
         model = next((one for one in self.store.values() if one.key == key), None)
         digest = digest or (None if model is None else model.fact.digest)
@@ -329,7 +334,6 @@ class Training:
                 fields={**self.identity()},
             )
         )
-        self.end(uid)
 
     def evaluate(self):
         uid = self.start("evaluate")
@@ -367,6 +371,26 @@ class Training:
         observed = facts.ArtifactObserved(key=key, version=version, current=True, size=100, **fact)
         self.store[version] = self.latest[key] = Object(key, version, observed)
         return version
+
+    def refuse(self, uid, key):
+        """Let the store refuse to write over what is there."""
+        self.recording.pass_ms(1)
+        start = self.recording.now
+        self.recording.pass_ms(1)
+        self.say(
+            f"object/{key}",
+            facts.Request(
+                operation="PutObject",
+                bucket=self.run_id,
+                key=key,
+                uid=uid,
+                status=412,
+                stored=False,
+                condition="if-none-match:*",
+            ),
+            "gate",
+            since=start,
+        )
 
     def get(self, uid, key):
         self.recording.pass_ms(1)

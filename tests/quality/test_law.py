@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from chaosml.checkers.judge import judge
 from chaosml.timeline import build
 from chaosml.verdict import Status, worst
-from tests.quality import histories
+from tests.quality import histories, repeated
 
 NO_RNG = {"omit": ("rng",)}
 
@@ -37,6 +37,10 @@ TRIALS = {
     "not retried": (histories.not_retried, histories.control),
     "in place": (lambda: histories.in_place(mixed=False), histories.in_place_control),
     "mixed": (histories.in_place, histories.in_place_control),
+    "rerun": (repeated.rerun, histories.control),
+    "rerun registered": (lambda: repeated.rerun(again="registry/v2.json"), histories.control),
+    "fenced zombie": (lambda: repeated.late_writer(fenced=True), histories.control),
+    "zombie": (lambda: repeated.late_writer(fenced=False), histories.in_place_control),
 }
 
 LAW = settings(

@@ -86,6 +86,23 @@ def case_of(execution: Mapping[str, Any]) -> str | None:
     return "/".join([execution["case"], *filter(None, views)])
 
 
+def one_fault(
+    scenario: str, name: str, folder: pathlib.Path, *changes: tuple[str, str]
+) -> pathlib.Path:
+    """Return one of our scenarios with one of its faults, changed in its text."""
+    text = (SCENARIOS / scenario).read_text()
+    head, _, rest = text.partition("faults:\n")
+    body, _, end = rest.partition("\nseed: ")
+    (chosen,) = [one for one in body.split("\n\n") if f"- name: {name}\n" in one]
+    text = f"{head}faults:\n{chosen}\n\nseed: {end}"
+    for before, after in (*changes, ("workflow: pipelines/", f"workflow: {SCENARIOS}/pipelines/")):
+        assert before in text
+        text = text.replace(before, after)
+    path = folder / "scenario.yaml"
+    path.write_text(text)
+    return path
+
+
 def run(
     scenario: pathlib.Path,
     reports: pathlib.Path,

@@ -21,17 +21,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
 
 def fault(name: str, folder: pathlib.Path, *changes: tuple[str, str]) -> pathlib.Path:
     """Return pod-faults.yaml with one of its faults, changed in its text."""
-    text = (SCENARIOS / "pod-faults.yaml").read_text()
-    head, _, rest = text.partition("faults:\n")
-    body, _, end = rest.partition("\nseed: ")
-    (chosen,) = [one for one in body.split("\n\n") if f"- name: {name}\n" in one]
-    text = f"{head}faults:\n{chosen}\n\nseed: {end}"
-    for before, after in (*changes, ("workflow: pipelines/", f"workflow: {SCENARIOS}/pipelines/")):
-        assert before in text
-        text = text.replace(before, after)
-    path = folder / "scenario.yaml"
-    path.write_text(text)
-    return path
+    return commands.one_fault("pod-faults.yaml", name, folder, *changes)
 
 
 def test_the_resilient_pipeline_survives_all_that_happens_to_its_pods(ended: Ended) -> None:

@@ -21,9 +21,6 @@ import msgspec
 
 from chaosml import clock
 from chaosml.event import (
-    Basis,
-    NodeChanged,
-    PodCreated,
     PodDeletion,
     PodExited,
     PodGone,
@@ -31,13 +28,13 @@ from chaosml.event import (
     PodResumed,
     PodSignalled,
     PodStarted,
-    WorkflowPhase,
 )
 from chaosml.substrates.embedded.controller import Controller, Decision
 from chaosml.substrates.embedded.interpreters import Interpreters, fingerprint
 from chaosml.substrates.embedded.nodes import Nodes
-from chaosml.substrates.embedded.objects import Deletion, PodObject, surface
+from chaosml.substrates.embedded.objects import Deletion, Loss, PodObject, surface
 from chaosml.substrates.embedded.pods import Site, compose, make_uid
+from chaosml.substrates.embedded.telling import ARGO, KUBELET, Telling, log_of
 from chaosml.substrates.embedded.wire import (
     Claimed,
     EndPod,
@@ -63,15 +60,12 @@ from chaosml.workflow.protocol import (
     PodVanished,
     StopPod,
     Tick,
-    Vertex,
     WakeAt,
 )
 from chaosml.workflow.views import View
 
-__all__ = ["ARGO", "HARNESS", "KUBELET", "Driver"]
+__all__ = ["HARNESS", "Driver"]
 
-ARGO = "argo"
-KUBELET = "kubelet"
 HARNESS = "harness"
 """Who ends what is left at the end of an execution."""
 _RESUME = "SIGCONT"
@@ -102,6 +96,7 @@ class Driver:
         self._send = send
         self._interpreters = Interpreters(submission.images)
         self._redaction = Redaction(submission.secrets)
+        self._tell = Telling(self.sources, self._redaction, submission.name)
         self._state: Any = None
         self._observations: deque[Observation] = deque()
         self._wakes: list[int] = []
@@ -135,8 +130,8 @@ class Driver:
         for source in (ARGO, KUBELET):
             self.sources.begin(source)
         for node in self._nodes.names:
-            self._change_node(node, "ready", HARNESS)
-        self._say_workflow("Running", "")
+            self._tell.node(node, "ready", HARNESS)
+        self._tell.workflow("Running", "")
         self._carry_out(decision)
         self._settle()
 
@@ -159,32 +154,44 @@ class Driver:
             case Started():
                 self._note_start(pod, report)
             case Claimed():
-                self._note_claims(pod, report)
+                self._tell.claims(report)
             case Signalled():
                 self._note_signal(pod, report)
             case Paused():
                 paused = PodPaused(uid=pod.uid, by=report.by, processes=report.processes)
-                self._say_pod(pod, paused, (report.earliest_ns, report.latest_ns))
+                self._tell.pod(pod.uid, paused, (report.earliest_ns, report.latest_ns))
             case Exited():
                 self._note_exit(pod, report)
         self._settle()
 
     def delete(
-        self, uid: str, *, how: str, by: str, view: View, grace_s: float | None = None
+        self,
+        uid: str,
+        *,
+        how: str,
+        by: str,
+        view: View,
+        grace_s: float | None = None,
+        message: str = "",
     ) -> None:
-        """Delete a pod; a grace of 0 means at once. One that does not exist is left alone."""
+        """Delete a pod; a grace of 0 means at once. One that does not exist is left alone.
+
+        With a message the kubelet ends it, and says so in the status that is left.
+        """
         pod = self._pods.get(uid)
         if pod is None:
             return
         grace_s = pod.spec.grace_s if grace_s is None else grace_s
+        # A kubelet never leaves a pod longer than it asked for.
+        grace_s = min(grace_s, pod.spec.grace_s) if message else grace_s
         forced = grace_s <= 0
         if pod.deletion is not None and (pod.deletion.forced or not forced):
             return
         if not pod.node:
             self._create(pod)
-        self._say_pod(pod, PodDeletion(uid=uid, how=how, grace_s=grace_s, by=by))
+        self._tell.pod(pod.uid, PodDeletion(uid=uid, how=how, grace_s=grace_s, by=by))
         at_ns = clock.monotonic_ns() if pod.deletion is None else pod.deletion.at_ns
-        pod.deletion = Deletion(view, at_ns, forced)
+        pod.deletion = Deletion(view, at_ns, forced, message)
         if pod.node:
             self._send(EndPod(uid=uid, by=by, grace_s=grace_s))
         else:
@@ -202,14 +209,14 @@ class Driver:
         """Let no new pod onto a node; an unknown one is left alone."""
         if node in self._nodes and not self._nodes.is_cordoned(node):
             self._nodes.cordon(node)
-            self._change_node(node, "cordoned", by)
+            self._tell.node(node, "cordoned", by)
 
     def uncordon(self, node: str, *, by: str) -> None:
         """Let pods onto a node again; an unknown one is left alone."""
         if node in self._nodes and self._nodes.is_cordoned(node):
             self._nodes.uncordon(node)
             self._cordons.pop(node, None)
-            self._change_node(node, "ready", by)
+            self._tell.node(node, "ready", by)
             self._place_waiting()
             self._settle()
 
@@ -218,6 +225,30 @@ class Driver:
         pod = self._pods.get(uid)
         if pod is not None and pod.running:
             self._send(SignalPod(uid=uid, signal=signal, by=by))
+
+    def lose_success(self, uid: str, *, by: str, view: View) -> None:
+        """Let nobody see a pod's success; one that has ended is left alone."""
+        pod = self._pods.get(uid)
+        if pod is not None and pod.deletion is None:
+            pod.loss = Loss(by, view)
+
+    def cut_off(self, uid: str, *, by: str, view: View) -> None:
+        """Take a pod's object away and let its processes live; one that has none is left alone."""
+        pod = self._pods.get(uid)
+        if pod is None or not pod.running or pod.cut_off:
+            return
+        pod.cut_off = True
+        self._tell.pod(uid, PodDeletion(uid=uid, how="cut-off", grace_s=0.0, by=by))
+        self._tell.pod(uid, PodGone(uid=uid, view=view.value))
+        now_ns, graceless = clock.monotonic_ns(), view is View.RESTARTED
+        self._observe(PodVanished(pod.spec.pod, now_ns, graceless=graceless))
+        self._settle()
+
+    def end_cut_off(self, uid: str, *, by: str) -> None:
+        """Kill what was cut off."""
+        pod = self._pods.get(uid)
+        if pod is not None and pod.cut_off:
+            self._send(EndPod(uid=uid, by=by, grace_s=0.0))
 
     def stop_node(self, node: str, *, by: str, view: View, keep_object: bool = False) -> None:
         """Kill a node with everything on it; an unknown one is left alone.
@@ -230,11 +261,11 @@ class Driver:
         if keep_object:
             self._unheard[node] = []
         self._cordons.pop(node, None)
-        self._change_node(node, "stopped", by)
+        self._tell.node(node, "stopped", by)
         for pod in [pod for pod in self._pods.values() if pod.node == node]:
             if pod.deletion is None:
                 lost = PodDeletion(uid=pod.uid, how="node-lost", grace_s=0.0, by=by)
-                self._say_pod(pod, lost)
+                self._tell.pod(pod.uid, lost)
                 pod.deletion = Deletion(view, clock.monotonic_ns(), forced=True)
             self._send(EndPod(uid=pod.uid, by=by, grace_s=0.0))
         self._settle()
@@ -243,7 +274,7 @@ class Driver:
         """Start a stopped node again; one that is there or was never is left alone."""
         if not self._nodes.put_back(node):
             return
-        self._change_node(node, "ready", by)
+        self._tell.node(node, "ready", by)
         for pod, report in self._unheard.pop(node, ()):
             returned = msgspec.structs.replace(
                 report, exit_code=_LOST_WITH_NODE, outputs={}, result=None
@@ -254,7 +285,7 @@ class Driver:
 
     def add_node(self, *, by: str) -> None:
         """Let a fresh node join."""
-        self._change_node(self._nodes.add(), "ready", by)
+        self._tell.node(self._nodes.add(), "ready", by)
         self._place_waiting()
         self._settle()
 
@@ -281,7 +312,7 @@ class Driver:
     def _note_start(self, pod: PodObject, report: Started) -> None:
         pod.running = True
         between = (report.earliest_ns, report.latest_ns)
-        self._say_pod(pod, PodStarted(uid=pod.uid, pid=report.pid), between)
+        self._tell.pod(pod.uid, PodStarted(uid=pod.uid, pid=report.pid), between)
         self._observe(PodRunning(pod.spec.pod, report.latest_ns, pod.node))
 
     def _note_signal(self, pod: PodObject, report: Signalled) -> None:
@@ -290,45 +321,40 @@ class Driver:
         )
         if report.signal == _RESUME:
             fact = PodResumed(uid=pod.uid, by=report.by)
-        self._say_pod(pod, fact, (report.at_ns, report.at_ns))
-
-    def _note_claims(self, pod: PodObject, report: Claimed) -> None:
-        for claim in report.claims:
-            self.sources.say(
-                _log(pod.uid),
-                f"pod/{pod.uid}",
-                claim.fact,
-                between=(claim.earliest_ns, claim.latest_ns),
-                basis=Basis.CLAIMED,
-            )
+        self._tell.pod(pod.uid, fact, (report.at_ns, report.at_ns))
 
     def _note_exit(self, pod: PodObject, report: Exited) -> None:
         if report.drained:
-            self.sources.end(_log(pod.uid))
+            self.sources.end(log_of(pod.uid))
         else:
-            self.sources.lose(_log(pod.uid), "a process outside of the pod holds its output open")
+            self.sources.lose(log_of(pod.uid), "a process outside of the pod holds its output open")
         exited = PodExited(uid=pod.uid, exit_code=report.exit_code, stragglers=report.stragglers)
-        self._say_pod(pod, exited, (report.earliest_ns, report.latest_ns))
+        self._tell.pod(pod.uid, exited, (report.earliest_ns, report.latest_ns))
         del self._pods[pod.uid]
-        if pod.node in self._unheard:
+        if (loss := pod.loses(report)) is not None:
+            lost = PodDeletion(uid=pod.uid, how="forgotten", grace_s=0.0, by=loss.by)
+            self._tell.pod(pod.uid, lost)
+        if pod.cut_off:
+            pass  # Its object went before.
+        elif pod.node in self._unheard:
             self._unheard[pod.node].append((pod, report))
         elif not self._ending:
-            self._surface(pod, pod.view_of_death(report), report)
+            self._surface(pod, *pod.death(report))
         self._note_drained(pod.node)
 
     def _surface(self, pod: PodObject, view: View, report: Exited) -> None:
         """Let the controller see a death."""
-        self._say_pod(pod, PodGone(uid=pod.uid, view=view.value))
+        self._tell.pod(pod.uid, PodGone(uid=pod.uid, view=view.value))
         self._observe(surface(pod.spec.pod, view, report))
 
     def _note_drained(self, node: str) -> None:
         if node in self._cordons and all(pod.node != node for pod in self._pods.values()):
-            self._change_node(node, "drained", self._cordons.pop(node))
+            self._tell.node(node, "drained", self._cordons.pop(node))
 
     def _lose_unplaced(self, pod: PodObject) -> None:
         """Forget a pod that no kubelet knows."""
         del self._pods[pod.uid]
-        self._say_pod(pod, PodGone(uid=pod.uid, view=View.GONE.value))
+        self._tell.pod(pod.uid, PodGone(uid=pod.uid, view=View.GONE.value))
         self._observe(PodVanished(pod.spec.pod, clock.monotonic_ns()))
 
     def _place_waiting(self) -> None:
@@ -354,7 +380,7 @@ class Driver:
         )
         order = compose(pod.spec, self._submission, site)
         self._submission.announce(pod.view())
-        self.sources.begin(_log(pod.uid))
+        self.sources.begin(log_of(pod.uid))
         self._create(pod, order.environment)
         self._send(order)
 
@@ -367,7 +393,7 @@ class Driver:
             if environment is not None and name in environment
         }
         image_id = fingerprint(interpreter)
-        self._say_pod(pod, pod.created(image_id, recorded))
+        self._tell.pod(pod.uid, pod.created(image_id, recorded))
 
     def _observe(self, observation: Observation) -> None:
         self._observations.append(observation)
@@ -382,7 +408,7 @@ class Driver:
     def _carry_out(self, decision: Decision) -> None:
         self._state = decision.state
         for change in decision.changes:
-            self._say_task(change.vertex)
+            self._tell.task(change.vertex)
         for command in decision.commands:
             match command:
                 case CreatePod(spec):
@@ -393,7 +419,7 @@ class Driver:
                     heapq.heappush(self._wakes, at_ns)
                 case Finished(phase, message):
                     self.finished = (phase, message)
-                    self._say_workflow(phase, message)
+                    self._tell.workflow(phase, message)
 
     def _add(self, spec: PodSpec) -> None:
         incarnation = self._incarnations.get(spec.pod, 0) + 1
@@ -405,38 +431,10 @@ class Driver:
 
     def _stop(self, name: str) -> None:
         """End a pod as Argo does; one that is not placed yet is deleted."""
-        for pod in [pod for pod in self._pods.values() if pod.spec.pod == name]:
+        named = [pod for pod in self._pods.values() if pod.spec.pod == name and not pod.cut_off]
+        for pod in named:
             if pod.node:
                 grace_s = pod.spec.grace_s
                 self._send(EndPod(uid=pod.uid, by=ARGO, grace_s=grace_s, by_kubelet=False))
             else:
                 self._lose_unplaced(pod)
-
-    def _say_pod(
-        self,
-        pod: PodObject,
-        fact: PodCreated
-        | PodStarted
-        | PodDeletion
-        | PodSignalled
-        | PodPaused
-        | PodResumed
-        | PodExited
-        | PodGone,
-        between: tuple[int, int] | None = None,
-    ) -> None:
-        self.sources.say(KUBELET, f"pod/{pod.uid}", fact, between=between)
-
-    def _change_node(self, node: str, state: str, by: str) -> None:
-        self.sources.say(KUBELET, f"node/{node}", NodeChanged(node=node, state=state, by=by))
-
-    def _say_workflow(self, phase: str, message: str) -> None:
-        fact = WorkflowPhase(phase=phase, message=self._redaction.hide(message))
-        self.sources.say(ARGO, f"workflow/{self._submission.name}", fact)
-
-    def _say_task(self, vertex: Vertex) -> None:
-        self.sources.say(ARGO, f"task/{vertex.task}", self._redaction.phase_of(vertex))
-
-
-def _log(uid: str) -> str:
-    return f"log/{uid}"

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from chaosml.event import PodCreated
 from chaosml.substrates.embedded.wire import Exited
 from chaosml.substrates.protocol import PodView
 from chaosml.workflow.protocol import Observation, PodCompleted, PodSpec, PodVanished
 from chaosml.workflow.views import View
 
-__all__ = ["Deletion", "PodObject", "surface"]
+__all__ = ["Deletion", "Loss", "PodObject", "surface"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,16 @@ class Deletion:
     view: View
     at_ns: int
     forced: bool
+    message: str = ""
+    """What the kubelet writes into the status of a pod that it ends by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """That nobody shall see a pod's success: its object goes before the controller looks."""
+
+    by: str
+    view: View
 
 
 @dataclass(slots=True)
@@ -35,17 +47,27 @@ class PodObject:
     """Empty until it is placed."""
     running: bool = False
     deletion: Deletion | None = None
+    loss: Loss | None = None
+    cut_off: bool = False
+    """Whether its object is gone while its processes live: nobody hears of their end."""
 
     def view(self) -> PodView:
         """Return what others get to know of it."""
         spec = self.spec
         return PodView(self.uid, spec.pod, spec.task, spec.attempt, self.node, self.running)
 
-    def view_of_death(self, report: Exited) -> View:
-        """Return how the death surfaces: a pod that ended before its deletion was seen."""
+    def loses(self, report: Exited) -> Loss | None:
+        """Return how a success is lost, if this is one and it is."""
+        return self.loss if report.exit_code == 0 and self.deletion is None else None
+
+    def death(self, report: Exited) -> tuple[View, Exited]:
+        """Return how the death surfaces, and as what: a pod that ended before its deletion seen."""
+        if (loss := self.loses(report)) is not None:
+            return loss.view, report
         if self.deletion is None or report.earliest_ns <= self.deletion.at_ns:
-            return View.SEEN
-        return self.deletion.view
+            return View.SEEN, report
+        message = self.deletion.message or report.pod_message
+        return self.deletion.view, msgspec.structs.replace(report, pod_message=message)
 
     def created(self, image_id: str, recorded: Mapping[str, str]) -> PodCreated:
         """Return the fact of its creation; `recorded` are the variables that carry lineage."""

@@ -191,6 +191,37 @@ class EmbeddedSubstrate:
         """Let a pod's program go on; one that does not run is left alone."""
         return self.signal_container(uid, by=by, signal="SIGCONT")
 
+    def terminate_pod(
+        self, uid: str, *, by: str, how: str, view: str, message: str, grace_s: float
+    ) -> Sequence[Entry]:
+        """Let the kubelet end a pod by itself; one that does not exist any more is left alone."""
+        if self._driver is None:
+            return ()
+        chosen = View(view)
+        self._driver.delete(uid, how=how, by=by, view=chosen, grace_s=grace_s, message=message)
+        return self._driver.sources.take()
+
+    def lose_success(self, uid: str, *, by: str, view: str) -> Sequence[Entry]:
+        """Let nobody see a pod's success; one that has ended is left alone."""
+        if self._driver is None:
+            return ()
+        self._driver.lose_success(uid, by=by, view=View(view))
+        return self._driver.sources.take()
+
+    def cut_off_pod(self, uid: str, *, by: str, view: str) -> Sequence[Entry]:
+        """Take a pod's object away and let its processes live."""
+        if self._driver is None:
+            return ()
+        self._driver.cut_off(uid, by=by, view=View(view))
+        return self._driver.sources.take()
+
+    def end_cut_off_pod(self, uid: str, *, by: str) -> Sequence[Entry]:
+        """Kill what was cut off; one that has ended is left alone."""
+        if self._driver is None:
+            return ()
+        self._driver.end_cut_off(uid, by=by)
+        return self._driver.sources.take()
+
     def stop_node(
         self, node: str, *, by: str, view: str, keep_object: bool = False
     ) -> Sequence[Entry]:

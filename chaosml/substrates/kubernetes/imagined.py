@@ -166,6 +166,11 @@ class ImaginedCluster:
             },
         )
 
+    def replace_pod(self, workflow: str, task: str) -> None:
+        """Let the same attempt of a task have a new pod."""
+        path = path_of("workflows", namespace=self._namespace, name=workflow, group=WORKFLOWS)
+        self._run_pod(workflow, task, self.get(path))
+
     def end_workflow(self, name: str) -> None:
         """Let every pod of a workflow end well, and the workflow too."""
         path = path_of("workflows", namespace=self._namespace, name=name, group=WORKFLOWS)
@@ -182,21 +187,7 @@ class ImaginedCluster:
         nodes = {}
         for task in self.tasks:
             vertex = f"{workflow}.{task}(0)"
-            name = pod_name(workflow, vertex, task)
-            labels = dict(body["spec"].get("podMetadata", {}).get("labels") or {})
-            pod: _Object = {
-                "metadata": {
-                    "name": name,
-                    "labels": labels,
-                    "annotations": {VERTEX: vertex},
-                },
-                "spec": {
-                    "nodeName": _NODES[task == self.tasks[-1]],
-                    "containers": [{"name": MAIN}],
-                },
-            }
-            begun = {"running": {"startedAt": _STAMP}}
-            self._put(path_of("pods", namespace=self._namespace, name=name), _in_state(pod, begun))
+            self._run_pod(workflow, task, body)
             nodes[vertex] = {
                 "id": vertex,
                 "name": vertex,
@@ -207,6 +198,26 @@ class ImaginedCluster:
             }
         path = path_of("workflows", namespace=self._namespace, name=workflow, group=WORKFLOWS)
         self._put(path, {**self.get(path), "status": {"phase": "Running", "nodes": nodes}})
+
+    def _run_pod(self, workflow: str, task: str, body: Mapping[str, Any]) -> None:
+        """Let a fresh pod of a task run, in the place of one that is there."""
+        vertex = f"{workflow}.{task}(0)"
+        name = pod_name(workflow, vertex, task)
+        at = path_of("pods", namespace=self._namespace, name=name)
+        if at in self._objects:
+            self.delete(at)
+        pod: _Object = {
+            "metadata": {
+                "name": name,
+                "labels": dict(body["spec"].get("podMetadata", {}).get("labels") or {}),
+                "annotations": {VERTEX: vertex},
+            },
+            "spec": {
+                "nodeName": _NODES[task == self.tasks[-1]],
+                "containers": [{"name": MAIN}],
+            },
+        }
+        self._put(at, _in_state(pod, {"running": {"startedAt": _STAMP}}))
 
     # --- objects and watches ---
 

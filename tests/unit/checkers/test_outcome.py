@@ -81,6 +81,30 @@ def test_a_workflow_that_had_not_ended_is_censored(reason):
     assert judgement.interrupted is (reason == "interrupted")
 
 
+def test_a_pod_that_no_node_takes_says_nothing_about_the_pipeline():
+    training, uid = histories.struck()
+    histories.die(training, uid)
+    words = "0/0 nodes are available: no node is there."
+    training.phase("train", 1, "Pending", words)
+    training.recording.pass_ms(2500)
+    judgement = judged(training.close(phase=None, reason="deadline"))
+    for expectation in ("outcome", "mttr"):
+        found = verdict(judgement, expectation)
+        assert (found.status, found.cause) == (Status.UNKNOWN, "waiting-for-capacity")
+    message = verdict(judgement, "outcome").message
+    assert "train(1) had waited 2.5s for a node" in message
+    assert words in message
+
+
+def test_a_pod_that_found_a_node_in_the_end_did_not_wait_for_one():
+    training, uid = histories.struck()
+    histories.die(training, uid)
+    training.phase("train", 1, "Pending", "0/1 nodes are available: 1 node(s) were unschedulable.")
+    training.phase("train", 1, "Running")
+    judgement = judged(training.close(phase=None, reason="deadline"))
+    assert verdict(judgement, "outcome").cause == "deadline"
+
+
 def test_a_death_that_nobody_of_us_caused_excuses_the_pipeline():
     training, uid = histories.struck()
     training.save(uid, 15)

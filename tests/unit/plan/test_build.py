@@ -109,3 +109,19 @@ def test_a_settled_trigger_may_hold_longer():
     fault = scenario().faults[0].model_dump(by_alias=True)
     fault["when"] = {"step": 61, "settled": True}
     assert plan(faults=[fault]).trials[0].injections[0].hold_s == 30.0
+
+
+def test_strikes_at_the_replacement_are_injections_of_the_same_trial():
+    faults = scenario().model_dump(by_alias=True, exclude_unset=True)["faults"]
+    faults[0]["again"] = [{"event": {"event": "restore"}}, {"step": 190, "settled": True}]
+    trial = plan(faults=faults).trials[0]
+    assert [(one.injection, one.follows) for one in trial.injections] == [
+        ("t1.reclaim", None),
+        ("t1.reclaim.2", "t1.reclaim"),
+        ("t1.reclaim.3", "t1.reclaim.2"),
+    ]
+    assert [one.place.words for one in trial.injections][1:] == ["restore", "step 190"]
+    assert {one.view for one in trial.injections} == {"gone"}
+    assert [one.hold_s for one in trial.injections] == [5.0, 5.0, 30.0]
+    # The first place is drawn as if there were no second one.
+    assert trial.injections[0].place == plan().trials[0].injections[0].place

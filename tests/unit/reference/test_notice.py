@@ -10,7 +10,12 @@ import pytest
 
 from chaosml.reference import notice
 from chaosml.reference.interruption import Interruption
-from chaosml.reference.notice import ENDPOINT_VARIABLE, Metadata
+from chaosml.reference.notice import (
+    ENDPOINT_VARIABLE,
+    GOOGLE_VARIABLE,
+    GoogleMetadata,
+    Metadata,
+)
 
 NOTICE = {"action": "terminate", "time": "2026-11-24T22:17:00Z"}
 
@@ -129,3 +134,69 @@ def test_without_an_endpoint_or_an_interval_nobody_is_asked(monkeypatch, endpoin
     before = threading.active_count()
     notice.watch(Interruption(), poll_s=poll_s)
     assert threading.active_count() == before
+
+
+class GoogleService:
+    """Google's server on loopback: FALSE once, then TRUE; what comes without the flavor is 403."""
+
+    def __init__(self):
+        self.values = [b"FALSE", b"TRUE"]
+        self.asked = []
+        service = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                service.asked.append(self.path)
+                known = self.headers["Metadata-Flavor"] == "Google"
+                body = service.values[0] if known else b""
+                if len(service.values) > 1:
+                    service.values.pop(0)
+                self.send_response(200 if known else 403)
+                self.send_header("ETag", f"tag-{body.decode()}")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *arguments):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.host = f"127.0.0.1:{self.server.server_port}/nodes/node-1"
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+
+@pytest.fixture
+def google():
+    running = GoogleService()
+    yield running
+    running.server.shutdown()
+    running.server.server_close()
+
+
+def test_google_is_asked_for_what_has_changed_since(google):
+    metadata = GoogleMetadata(google.host)
+    assert metadata.read_notice() is None
+    assert metadata.read_notice() == "preempted"
+    path = "/nodes/node-1/computeMetadata/v1/instance/preempted?wait_for_change=true&timeout_sec=60"
+    assert google.asked == [f"{path}&last_etag=NONE", f"{path}&last_etag=tag-FALSE"]
+
+
+def test_a_server_of_googles_that_is_not_there_is_no_notice():
+    assert GoogleMetadata("127.0.0.1:9/").read_notice() is None
+
+
+def test_a_preemption_becomes_a_request_to_end(google, monkeypatch):
+    monkeypatch.setenv(GOOGLE_VARIABLE, google.host)
+    monkeypatch.setenv(ENDPOINT_VARIABLE, "")
+    requested = threading.Event()
+
+    class Noted(Interruption):
+        def request(self, reason):
+            super().request(reason)
+            requested.set()
+
+    interruption = Noted()
+    notice.watch(interruption, poll_s=0.01)
+    assert requested.wait(5), "the notice was not read within 5 s"
+    assert interruption.reason == "interruption notice: preempted"

@@ -173,3 +173,17 @@ def test_colours_are_put_around_lines_and_change_nothing_else() -> None:
         "\x1b[31m-old\x1b[0m",
         "\x1b[32m+new\x1b[0m",
     ]
+
+
+def test_a_strike_at_the_replacement_is_shown_with_calls_of_its_own(tmp_path: pathlib.Path) -> None:
+    text = (SCENARIOS / "pod-deletion.yaml").read_text()
+    text = text.replace("pipelines/resilient.yaml", f"{SCENARIOS}/pipelines/resilient.yaml")
+    head, deleted, rest = text.partition("  - name: deleted\n")
+    assert deleted
+    again = "    again: [{event: {event: restore}}]\n"
+    (tmp_path / "again.yaml").write_text(f"{head}{deleted}{again}{rest}")
+    shown = rehearsed(str(tmp_path / "again.yaml"), trials=9)
+    strikes = [phase for phase in shown.phases if "deleted (pod.delete) at restore" in phase.name]
+    assert strikes
+    for phase in strikes:
+        assert [call.verb for call in phase.calls if call.changes] == ["delete"]

@@ -298,6 +298,21 @@ def test_views_that_cannot_happen_are_refused_with_those_that_can(tmp_path):
     assert _load(tmp_path, with_outputs).scenario.faults[0].views == ("wait-failed",)
 
 
+def test_strikes_at_a_replacement_need_one_and_a_place_that_is_there(tmp_path):
+    options = "{notice: 120s}"
+    message = _refuse_change(
+        tmp_path, options, "{false-alarm: true}\n    again: §[{event: {event: restore}}]"
+    )
+    assert "nobody replaces the target" in message
+    message = _refuse_change(tmp_path, options, f"{options}\n    again: [{{step: §9999}}]")
+    assert "step 9999 is never reached" in message
+    message = _refuse_change(tmp_path, options, f"{options}\n    again: [§{{settled: true}}]")
+    assert "exactly one of step, event, object, after, pod" in message
+    again = _changed((options, f"{options}\n    again: [{{event: {{event: restore}}}}]"))
+    (trigger,) = _load(tmp_path, again).scenario.faults[0].again
+    assert trigger.event.event == "restore"
+
+
 _ARTIFACT = (
     "{role: model, key: 'models/model.npz', format: npz, final-step: '{{parameters.steps}}'}"
 )
