@@ -225,6 +225,8 @@ class _Execution:
     """Whether the pipeline still runs when everything comes that a fault has put off."""
     left: bool = False
     """Whether something that was put off did not come."""
+    struck: set[str] = field(default_factory=set)
+    """The uids of the pods that a fault has struck."""
 
     def run(self) -> None:
         """Submit, strike, heal, end."""
@@ -257,15 +259,17 @@ class _Execution:
         return not (isinstance(substrate, KindSubstrate) and substrate.awaits_return)
 
     def _find(self, task: str) -> PodView:
-        """Wait until the substrate has seen the pod of a task."""
+        """Wait until the substrate has seen a pod of a task that was not struck yet."""
         found: list[PodView] = []
 
         def look() -> bool:
             pods = self.parts.substrate.pods()
-            found[:] = [pod for pod in pods if pod.task == task and pod.running]
+            running = [pod for pod in pods if pod.task == task and pod.running]
+            found[:] = [pod for pod in running if pod.uid not in self.struck]
             return bool(found)
 
         self._await(f"a pod of {task}", look)
+        self.struck.add(found[0].uid)
         return found[0]
 
     def _await(self, what: str, ready: Any) -> None:
