@@ -11,9 +11,11 @@ from chaosml.document.reading import (
     describe,
     display_path,
     parse,
+    parse_all,
     read,
     read_all,
     read_scalar,
+    read_text,
 )
 from chaosml.document.validation import (
     attempt,
@@ -36,9 +38,11 @@ __all__ = [
     "name_path",
     "nearest",
     "parse",
+    "parse_all",
     "read",
     "read_all",
     "read_scalar",
+    "read_text",
     "salvage",
     "takes_text",
     "validate",

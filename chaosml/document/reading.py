@@ -14,7 +14,7 @@ import pathlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
 import yaml
 
@@ -27,9 +27,11 @@ __all__ = [
     "describe",
     "display_path",
     "parse",
+    "parse_all",
     "read",
     "read_all",
     "read_scalar",
+    "read_text",
     "resolve",
 ]
 
@@ -52,6 +54,7 @@ _SPECIAL_FLOAT = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _YAML_1_1_ONLY = re.compile(
     r"y|Y|yes|Yes|YES|n|N|no|No|NO|on|On|ON|off|Off|OFF|[-+]?0[0-9]+|[-+]?[0-9]+(_[0-9]+)+"
 )
+_COMMENT_OR_START = re.compile(r"(?m)^(---)?[ \t]*(#.*)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +172,17 @@ def read_all(path: pathlib.Path, *, origin: Problem | None = None) -> tuple[Docu
     Raises:
         ScenarioError: the file cannot be read, or a document is not a YAML mapping.
     """
-    text = _load(path, origin)
+    return parse_all(_load(path, origin), path)
+
+
+def parse_all(text: str, path: pathlib.Path) -> tuple[Document, ...]:
+    """Turn the text of a file into its documents; empty ones are left out.
+
+    Raises:
+        ScenarioError: a document is not a YAML mapping.
+    """
     parts = list(_split(text, display_path(path)))
-    filled = [part for part in parts if part.replace("---", "").strip()]
+    filled = [part for part in parts if _COMMENT_OR_START.sub("", part).strip()]
     return tuple(parse(part, path) for part in filled or parts)
 
 
@@ -197,10 +208,21 @@ def _load(path: pathlib.Path, origin: Problem | None) -> str:
     shown = display_path(path)
     try:
         with path.open("rb") as file:
-            raw = file.read(_BYTES_MAX + 1)
+            return read_text(file, path, origin=origin)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise _unreadable(shown, f"cannot be read: {reason}", origin) from error
+
+
+def read_text(file: BinaryIO, path: pathlib.Path, *, origin: Problem | None = None) -> str:
+    """Return the text of an open file, which is UTF-8 and not larger than a document may be.
+
+    Raises:
+        ScenarioError: it is larger, or is no UTF-8.
+        OSError: it cannot be read.
+    """
+    shown = display_path(path)
+    raw = file.read(_BYTES_MAX + 1)
     if len(raw) > _BYTES_MAX:
         raise _unreadable(shown, f"is larger than {_BYTES_MAX} bytes", origin)
     try:
