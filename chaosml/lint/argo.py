@@ -51,8 +51,7 @@ class Retry:
     @property
     def limit(self) -> int | None:
         """How many retries there are; None where there is no limit or it is no number."""
-        text = self.at("limit").text
-        return int(text) if text.isdecimal() else None
+        return self.at("limit").number
 
 
 @dataclass(frozen=True)

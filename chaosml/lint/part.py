@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from chaosml.document import Document, Loc
 
-__all__ = ["Part"]
+__all__ = ["Part", "whole"]
+
+_WHOLE = re.compile(r"[0-9]{1,18}")
+
+
+def whole(text: str) -> int | None:
+    """Return the whole number that a text is, if it fits into 64 bits as Go's do."""
+    return int(text) if _WHOLE.fullmatch(text) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,11 @@ class Part:
         if isinstance(self.value, bool):
             return "true" if self.value else "false"
         return str(self.value) if isinstance(self.value, str | int | float) else ""
+
+    @property
+    def number(self) -> int | None:
+        """A whole number without a sign, also one written as text; None where there is none."""
+        return whole(self.text)
 
     def at(self, *keys: str | int) -> Part:
         """Return what stands below; its value is None where nothing does."""

@@ -147,8 +147,7 @@ def variables(container: Part) -> Iterator[Variable]:
 def arguments(container: Part) -> Iterator[Variable]:
     """Yield the options of a command line, `--name=value` or `--name value`."""
     words = [*container.at("command").items(), *container.at("args").items()]
-    following = [*words[1:], None]
-    for word, after in zip(words, following, strict=True):
+    for word, after in itertools.zip_longest(words, words[1:]):
         if not word.text.startswith("--"):
             continue
         name, equals, value = word.text.partition("=")

@@ -13,13 +13,15 @@ __all__ = ["as_words", "duration_s", "waits_s"]
 
 _NS = 1_000_000_000
 _RETRIES_LOOKED_AT = 60
+_LONGEST_S = 2**63 / _NS
+"""Go's longest duration, to which Argo cuts."""
 
 
 def duration_s(part: Part) -> float | None:
     """Return a duration in seconds; None where there is none that can be read."""
     try:
         return parse_duration_ns(part.text) / _NS if part.text else None
-    except ControllerError:
+    except (ControllerError, OverflowError, ValueError):
         return None
 
 
@@ -28,12 +30,12 @@ def waits_s(retry: Retry) -> Iterator[float]:
     first = duration_s(retry.at("backoff", "duration"))
     if first is None or retry.limit is None:
         return
-    factor_text = retry.at("backoff", "factor").text
-    factor = int(factor_text) if factor_text.isdecimal() else 1
-    cap = duration_s(retry.at("backoff", "cap"))
-    for number in range(min(retry.limit, _RETRIES_LOOKED_AT)):
-        wait = first * max(factor, 1) ** number
-        yield wait if cap is None else min(wait, cap)
+    factor = retry.at("backoff", "factor").number or 1
+    longest = duration_s(retry.at("backoff", "cap"))
+    wait = first
+    for _ in range(min(retry.limit, _RETRIES_LOOKED_AT)):
+        yield wait if longest is None else min(wait, longest)
+        wait = min(wait * factor, _LONGEST_S)
 
 
 def as_words(seconds: float) -> str:

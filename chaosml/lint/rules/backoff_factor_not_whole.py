@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 
 from chaosml.document import describe
@@ -15,14 +16,17 @@ from chaosml.lint.sources import ARGO_ISSUES, KFP
 
 __all__ = ["RULE"]
 
+_WHOLE = re.compile(r"[+-]?\d+")
+
 
 def _check(manifest: Manifest) -> Iterator[Hit]:
     for template, retry in retries(manifest):
         factor = retry.at("backoff", "factor")
         above = _whole_above(factor)
-        if above is not None and (isinstance(factor.value, float) or not factor.text.isdecimal()):
-            message = f"factor {describe(factor.value)} is no whole number, so Argo refuses it"
-            yield Hit(factor, message, template.name, Set(factor, str(above)))
+        if above is None or _WHOLE.fullmatch(factor.text) or factor.value == above:
+            continue
+        message = f"factor {describe(factor.value)} is no whole number, so Argo refuses it"
+        yield Hit(factor, message, template.name, Set(factor, str(above)))
 
 
 def _check_kubeflow(package: Package) -> Iterator[Hit]:
@@ -49,9 +53,9 @@ RULE = Rule(
     severity=Severity.ERROR,
     summary="backoff.factor must be a whole number",
     why="""\
-`factor` is an integer or a text that holds one. A float, `1.5` or `2.0`, is refused when the
-document is submitted; as text, `"1.5"`, it is refused at the moment of the first retry, which
-then never comes. In a Kubeflow package the backend hands `backoffFactor` on as text, so a
+`factor` is an integer or a text that holds one. A fraction such as `1.5` is refused when the
+document is submitted; as text, `"1.5"` or `"2.0"`, it is refused at the moment of the first retry,
+which then never comes. In a Kubeflow package the backend hands `backoffFactor` on as text, so a
 fraction ends there, too.""",
     fix='take the next whole number, such as factor: "2"',
     sources=(

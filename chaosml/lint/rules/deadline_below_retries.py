@@ -14,9 +14,9 @@ __all__ = ["RULE"]
 
 def _check(manifest: Manifest) -> Iterator[Hit]:
     deadline = manifest.spec.at("activeDeadlineSeconds")
-    if not deadline.text.isdecimal():
+    limit_s = deadline.number
+    if limit_s is None:
         return
-    limit_s = int(deadline.text)
     for template in manifest.pods:
         needed_s = _needed_s(template)
         if needed_s > limit_s:

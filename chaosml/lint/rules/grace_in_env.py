@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from chaosml.lint.argo import Manifest
+from chaosml.lint.part import whole
 from chaosml.lint.pods import DEFAULT_GRACE_S, grace_of
 from chaosml.lint.programs import variables
 from chaosml.lint.rule import Hit, Rule, Severity
@@ -22,10 +23,10 @@ def _check(manifest: Manifest) -> Iterator[Hit]:
         real = DEFAULT_GRACE_S if grace is None else grace.seconds
         for container in template.containers:
             for variable in variables(container):
-                told = variable.value.removesuffix("s")
-                if not (_NAME.search(variable.name) and told.isdecimal() and real is not None):
+                told = whole(variable.value.removesuffix("s"))
+                if not (_NAME.search(variable.name) and told is not None and real is not None):
                     continue
-                if int(told) > real:
+                if told > real:
                     message = f"tells the program of {told} s of grace; Kubernetes gives {real} s"
                     yield Hit(variable.part, message, template.name)
 

@@ -38,7 +38,7 @@ def _edit(manifest: Manifest, part: Part) -> Edit | None:
     holders = [manifest.spec, manifest.spec.at("templateDefaults")]
     holders += [template.part for template in manifest.templates]
     holder = next((one for one in holders if one.loc == part.loc[:-1]), None)
-    if holder is None or holder.at("podSpecPatch").exists or not part.text.isdecimal():
+    if holder is None or holder.at("podSpecPatch").exists or part.number is None:
         return None
     return Replace(part, "podSpecPatch", f'{{"{GRACE_KEY}": {part.text}}}')
 
@@ -49,9 +49,9 @@ RULE = Rule(
     summary="terminationGracePeriodSeconds has no place in a Workflow but podSpecPatch",
     why="""\
 A pod's spec has `terminationGracePeriodSeconds`; an Argo workflow, template or container has not.
-The API server prunes or ignores the field without a word, and pods are killed 30 s after SIGTERM.
-`argo lint --strict` refuses it; submitting through the API does not. In probes the field exists
-and means something else.""",
+The controller reads past it without a word, and pods are killed 30 s after SIGTERM. `argo lint`
+and `argo submit` refuse it, being strict by default; `kubectl apply` and the API do not. In probes
+the field exists and means something else.""",
     fix="""say it by podSpecPatch: '{"terminationGracePeriodSeconds": 100}'""",
     sources=(
         f"{ARGO}/api/jsonschema/schema.json",

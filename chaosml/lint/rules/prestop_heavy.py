@@ -13,7 +13,7 @@ from chaosml.lint.sources import ARGO, KUBERNETES_PODS
 
 __all__ = ["RULE"]
 
-_SLEEP = re.compile(r"\bsleep\s+(\d+)")
+_SLEEP = re.compile(r"\bsleep\s+(\d{1,18})\b")
 _WORK = re.compile(r"\b(aws|azcopy|cp|curl|gcloud|gsutil|mc|python\d?|rclone|rsync|scp|tar|wget)\b")
 
 
@@ -32,8 +32,7 @@ def _check(manifest: Manifest) -> Iterator[Hit]:
 def _judge(hook: Part, grace_s: int | None) -> tuple[str, Severity] | None:
     command = " ".join(word.text for word in hook.at("exec", "command").items())
     asleep = sum(int(seconds) for seconds in _SLEEP.findall(command))
-    wanted = hook.at("sleep", "seconds").text
-    asleep += int(wanted) if wanted.isdecimal() else 0
+    asleep += hook.at("sleep", "seconds").number or 0
     if grace_s is not None and asleep >= grace_s:
         return (
             f"sleeps {asleep} s of {grace_s} s of grace: SIGTERM and SIGKILL come together",

@@ -19,8 +19,8 @@ def _check(manifest: Manifest) -> Iterator[Hit]:
     for key in ("secondsAfterFailure", "secondsAfterCompletion"):
         seconds = ttl.at(key)
         if seconds.exists:
-            if seconds.text.isdecimal() and int(seconds.text) < _SHORT_S:
-                message = f"{key} deletes a failed workflow after {as_words(int(seconds.text))}"
+            if seconds.number is not None and seconds.number < _SHORT_S:
+                message = f"{key} deletes a failed workflow after {as_words(seconds.number)}"
                 yield Hit(seconds, message)
             return
 
