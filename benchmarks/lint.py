@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 
-from chaosml.lint import rules
+from chaosml.lint.rules import rules
 
 PIPELINES = pathlib.Path(__file__).resolve().parents[1] / "scenarios" / "pipelines"
 LIMIT_S = 10.0

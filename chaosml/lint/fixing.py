@@ -7,6 +7,7 @@ unusual layout does to the position of an edit.
 
 from __future__ import annotations
 
+import codecs
 import copy
 import os
 import pathlib
@@ -127,8 +128,9 @@ def write(path: pathlib.Path, text: str) -> None:
         HarnessError: the disk or the permissions forbid it; the file is as it was.
     """
     real = path.resolve()
+    temporary: pathlib.Path | None = None
     try:
-        marked = real.read_bytes().startswith(b"\xef\xbb\xbf")
+        marked = real.read_bytes().startswith(codecs.BOM_UTF8)
         with tempfile.NamedTemporaryFile(
             "wb", dir=real.parent, prefix=f".{real.name}-", delete=False
         ) as file:
@@ -136,11 +138,10 @@ def write(path: pathlib.Path, text: str) -> None:
             file.write(text.encode("utf-8-sig" if marked else "utf-8"))
             file.flush()
             os.fsync(file.fileno())
-        try:
-            shutil.copymode(real, temporary)
-            temporary.replace(real)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
+        shutil.copymode(real, temporary)
+        temporary.replace(real)
     except OSError as error:
         raise HarnessError(f"{path}: cannot be written: {error.strerror}") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)

@@ -25,6 +25,8 @@ _PROGRAM = re.compile(
     r"(?:\S*/)?(python[\d.]*|torchrun|accelerate|deepspeed|horovodrun|java|julia|mpirun|Rscript"
     r"|spark-submit)\b"
 )
+_MOMENTARY = re.compile(r"\s+(-V|--version|-c\b|-m\s+(ensurepip|pip|venv)\b)")
+"""What Python and its like do in a moment: one line, or an installation."""
 _ASSIGNMENTS = re.compile(r"^(?:\w+=\S*\s+)+")
 _HEREDOC = re.compile(r"<<-?\s*(['\"]?)(\w+)\1([^\n]*)\n.*?\n[ \t]*\2[ \t]*(?=\n|$)", re.DOTALL)
 _QUOTED = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"", re.DOTALL)
@@ -43,8 +45,11 @@ class Command:
     @property
     def program(self) -> str:
         """The program of some duration that the shell starts here; empty for all others."""
-        found = _PROGRAM.match(_ASSIGNMENTS.sub("", self.text))
-        return found[1] if found is not None else ""
+        plain = _ASSIGNMENTS.sub("", self.text)
+        found = _PROGRAM.match(plain)
+        if found is None or _MOMENTARY.match(plain, found.end()):
+            return ""
+        return found[1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ RULE = Rule(
 document is submitted; as text, `"1.5"` or `"2.0"`, it is refused at the moment of the first retry,
 which then never comes. In a Kubeflow package the backend hands `backoffFactor` on as text, so a
 fraction ends there, too.""",
-    fix='take the next whole number, such as factor: "2"',
+    fix='take the next whole number: factor: "2", in kfp backoff_factor=2',
     sources=(
         f"{ARGO_ISSUES}/6454",
         f"{KFP}/backend/src/v2/compiler/argocompiler/container.go",

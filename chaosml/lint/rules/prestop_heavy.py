@@ -14,7 +14,9 @@ from chaosml.lint.sources import ARGO, KUBERNETES_PODS
 __all__ = ["RULE"]
 
 _SLEEP = re.compile(r"\bsleep\s+(\d{1,18})\b")
-_WORK = re.compile(r"\b(aws|azcopy|cp|curl|gcloud|gsutil|mc|python\d?|rclone|rsync|scp|tar|wget)\b")
+_WORK = re.compile(
+    r"\b(aws|azcopy|cp|curl|gcloud|gsutil|mc|python\d?|rclone|rsync|s5cmd|scp|sync|tar|wget)\b"
+)
 
 
 def _check(manifest: Manifest) -> Iterator[Hit]:
