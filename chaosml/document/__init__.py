@@ -9,14 +9,13 @@ from chaosml.document.reading import (
     Loc,
     Mark,
     describe,
-    display_path,
     parse,
     parse_all,
     read,
     read_all,
     read_scalar,
-    read_text,
 )
+from chaosml.document.source import display_path, read_text
 from chaosml.document.validation import (
     attempt,
     explain_unknown_key,

@@ -14,10 +14,11 @@ import pathlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any
 
 import yaml
 
+from chaosml.document.source import display_path, load_text
 from chaosml.errors import Problem, ScenarioError
 
 __all__ = [
@@ -25,20 +26,17 @@ __all__ = [
     "Loc",
     "Mark",
     "describe",
-    "display_path",
     "parse",
     "parse_all",
     "read",
     "read_all",
     "read_scalar",
-    "read_text",
     "resolve",
 ]
 
 Loc = tuple[str | int, ...]
 """Keys and indices from the top of a document."""
 
-_BYTES_MAX = 1_048_576
 _DEPTH_MAX = 60
 _VALUES_MAX = 100_000
 _DIGITS_MAX = 400
@@ -140,14 +138,6 @@ def _holds(value: Any, item: str | int) -> bool:
     return isinstance(value, list) and isinstance(item, int) and 0 <= item < len(value)
 
 
-def display_path(path: pathlib.Path) -> str:
-    """Return a path relative to the working directory where it lies below it."""
-    try:
-        return str(path.absolute().relative_to(pathlib.Path.cwd()))
-    except ValueError:
-        return str(path)
-
-
 def read(path: pathlib.Path, *, origin: Problem | None = None) -> Document:
     """Read a file.
 
@@ -159,7 +149,7 @@ def read(path: pathlib.Path, *, origin: Problem | None = None) -> Document:
     Raises:
         ScenarioError: the file cannot be read, or is not one YAML mapping.
     """
-    return parse(_load(path, origin), path)
+    return parse(load_text(path, origin), path)
 
 
 def read_all(path: pathlib.Path, *, origin: Problem | None = None) -> tuple[Document, ...]:
@@ -172,7 +162,7 @@ def read_all(path: pathlib.Path, *, origin: Problem | None = None) -> tuple[Docu
     Raises:
         ScenarioError: the file cannot be read, or a document is not a YAML mapping.
     """
-    return parse_all(_load(path, origin), path)
+    return parse_all(load_text(path, origin), path)
 
 
 def parse_all(text: str, path: pathlib.Path) -> tuple[Document, ...]:
@@ -202,44 +192,6 @@ def _split(text: str, shown: str) -> Iterator[str]:
     lines = text.splitlines(keepends=True)
     for start, end in zip([0, *starts[1:]], [*starts[1:], len(lines)], strict=True):
         yield "\n" * start + "".join(lines[start:end])
-
-
-def _load(path: pathlib.Path, origin: Problem | None) -> str:
-    shown = display_path(path)
-    try:
-        with path.open("rb") as file:
-            return read_text(file, path, origin=origin)
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise _unreadable(shown, f"cannot be read: {reason}", origin) from error
-
-
-def read_text(file: BinaryIO, path: pathlib.Path, *, origin: Problem | None = None) -> str:
-    """Return the text of an open file, which is UTF-8 and not larger than a document may be.
-
-    Raises:
-        ScenarioError: it is larger, or is no UTF-8.
-        OSError: it cannot be read.
-    """
-    shown = display_path(path)
-    raw = file.read(_BYTES_MAX + 1)
-    if len(raw) > _BYTES_MAX:
-        raise _unreadable(shown, f"is larger than {_BYTES_MAX} bytes", origin)
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        column = error.start - (raw.rfind(b"\n", 0, error.start) + 1) + 1
-        message = f"is not UTF-8 text: byte 0x{raw[error.start]:02x}; save the file as UTF-8"
-        raise ScenarioError([Problem(shown, line, column, message)]) from error
-    return text
-
-
-def _unreadable(shown: str, message: str, origin: Problem | None) -> ScenarioError:
-    if origin is None:
-        return ScenarioError([Problem(shown, 1, 1, f"the file {message}")])
-    message = f"{origin.message}: the file {shown!r} {message}"
-    return ScenarioError([dataclasses.replace(origin, message=message)])
 
 
 def parse(text: str, path: pathlib.Path) -> Document:
