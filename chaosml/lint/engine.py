@@ -7,7 +7,7 @@ text ─► documents ─► manifests, packages ─► rules ─► hits ─►
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chaosml.document import Document, describe, parse_all
@@ -16,6 +16,7 @@ from chaosml.lint.argo import KINDS, Manifest
 from chaosml.lint.kubeflow import Package, is_package
 from chaosml.lint.part import Part
 from chaosml.lint.rule import Finding, Hit, Rule, Severity
+from chaosml.lint.rules import rules as all_rules
 from chaosml.lint.suppressions import Suppression, suppressions
 
 __all__ = ["UNUSED", "WITHOUT_REASON", "Examined", "examine"]
@@ -62,9 +63,8 @@ def examine(text: str, path: pathlib.Path, rules: Mapping[str, Rule]) -> Examine
     hits = [
         (rule, hit) for subject in known for rule in rules.values() for hit in _ask(rule, subject)
     ]
-    findings = _merged(hits, shown)
     comments = suppressions(text) if known else ()
-    findings = [_suppressed(finding, comments) for finding in findings]
+    findings = list(_suppressed(_merged(hits, shown), comments))
     findings += _about_comments(comments, findings, rules, shown)
     findings.sort(key=lambda one: (one.line, one.column, one.rule.name, one.message))
     others = tuple(subject for subject in subjects if isinstance(subject, str))
@@ -89,25 +89,28 @@ def _ask(rule: Rule, subject: Manifest | Package) -> Iterator[Hit]:
         yield from rule.kubeflow(subject) if rule.kubeflow is not None else ()
 
 
-def _merged(hits: Sequence[tuple[Rule, Hit]], shown: str) -> list[Finding]:
+def _merged(hits: Sequence[tuple[Rule, Hit]], shown: str) -> Iterator[Finding]:
     """Make one finding of what several templates share, such as by an alias or by the spec."""
-    found: dict[tuple[str, int, int, str, Severity], Finding] = {}
+    alike: dict[tuple[str, int, int, str, Severity], list[tuple[Rule, Hit]]] = {}
     for rule, hit in hits:
-        line, column = hit.part.document.mark(hit.part.loc, key=hit.key)
-        severity = hit.severity or rule.severity
-        key = (rule.name, line, column, hit.message, severity)
-        seen = found.get(key) or Finding(shown, line, column, rule, severity, hit.message)
-        subjects = (*seen.subjects, hit.subject) if hit.subject else seen.subjects
-        edits = seen.edits if hit.edit is None else (*seen.edits, hit.edit)
-        found[key] = replace(seen, subjects=tuple(dict.fromkeys(subjects)), edits=edits)
-    return list(found.values())
+        place = hit.part.document.mark(hit.part.loc, key=hit.key)
+        key = (rule.name, *place, hit.message, hit.severity or rule.severity)
+        alike.setdefault(key, []).append((rule, hit))
+    for (_, line, column, message, severity), same in alike.items():
+        subjects = dict.fromkeys(hit.subject for _, hit in same if hit.subject)
+        edits = tuple(hit.edit for _, hit in same if hit.edit is not None)
+        rule = same[0][0]
+        yield Finding(shown, line, column, rule, severity, message, tuple(subjects), edits)
 
 
-def _suppressed(finding: Finding, comments: Sequence[Suppression]) -> Finding:
+def _suppressed(findings: Sequence[Finding], comments: Sequence[Suppression]) -> Iterator[Finding]:
+    by_target: dict[int | None, list[Suppression]] = {}
     for comment in comments:
-        if comment.covers(finding.rule.name, finding.line):
-            return replace(finding, suppressed=comment.reason)
-    return finding
+        by_target.setdefault(comment.target, []).append(comment)
+    for finding in findings:
+        near = (*by_target.get(finding.line, ()), *by_target.get(None, ()))
+        reason = next((one.reason for one in near if one.covers(finding.rule.name)), None)
+        yield replace(finding, suppressed=reason)
 
 
 def _about_comments(
@@ -116,18 +119,18 @@ def _about_comments(
     rules: Mapping[str, Rule],
     shown: str,
 ) -> Iterator[Finding]:
+    # For a whole file it does not matter on which line a rule has found something.
+    found = {(one.rule.name, line) for one in findings for line in (one.line, None)}
     for comment in comments:
-        for name, message in _complaints(comment, findings, rules):
+        for name, message in _complaints(comment, found, rules):
             if name in rules:
                 rule = rules[name]
                 yield Finding(shown, comment.line, comment.column, rule, rule.severity, message)
 
 
 def _complaints(
-    comment: Suppression, findings: Sequence[Finding], rules: Mapping[str, Rule]
+    comment: Suppression, found: Collection[tuple[str, int | None]], rules: Mapping[str, Rule]
 ) -> Iterator[tuple[str, str]]:
-    from chaosml.lint.rules import rules as all_rules
-
     if not comment.rules:
         yield WITHOUT_REASON, "names no rule; write ignore[RULE] and the reason"
     elif not comment.reason:
@@ -135,7 +138,5 @@ def _complaints(
     for name in comment.rules:
         if name not in all_rules():
             yield UNUSED, f"there is no rule {describe(name)}"
-        elif name in rules and not any(
-            one.rule.name == name and comment.target in (None, one.line) for one in findings
-        ):
+        elif name in rules and (name, comment.target) not in found:
             yield UNUSED, f"{name} finds nothing here"

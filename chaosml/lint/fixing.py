@@ -1,14 +1,15 @@
 """Mending a file in place: only the few characters that change, so that all else stays.
 
-Each edit is checked: the new text is read again, and if its documents are not the old ones
-with exactly that change, the edit is not made. Nothing can get lost that way, whatever an
-unusual layout does to the position of an edit.
+What comes out is read again: if its documents are not the old ones with exactly the changes
+that were asked for, they are tried one by one, and one that does anything else is not made.
+Nothing can get lost that way, whatever an unusual layout does to the place of an edit.
 """
 
 from __future__ import annotations
 
 import codecs
 import copy
+import itertools
 import os
 import pathlib
 import shutil
@@ -20,7 +21,7 @@ from typing import Any
 from chaosml.document import Document, Loc, parse_all
 from chaosml.errors import HarnessError, ScenarioError
 from chaosml.lint.engine import Examined
-from chaosml.lint.layout import Layout
+from chaosml.lint.layout import Change, Layout
 from chaosml.lint.rule import Add, Edit, Finding, Remove, Replace, Set
 
 __all__ = ["Fixed", "fix", "write"]
@@ -36,32 +37,59 @@ class Fixed:
 
 def fix(text: str, path: pathlib.Path, examined: Examined) -> Fixed:
     """Make the edits of all findings of a text that can be made and are not suppressed."""
+    repairs = [
+        _Repair(finding, tuple((_number(examined.documents, one), one) for one in finding.edits))
+        for finding in examined.open
+        if finding.edits
+    ]
+    if not repairs:
+        return Fixed(text, ())
+    layout = Layout(text)
+    repairs = [repair for repair in repairs if repair.changes(layout) is not None]
+    changed = _repaired(text, path, repairs)
+    if changed is not None:
+        return Fixed(changed, tuple(repair.finding for repair in repairs))
+    # One of them cannot be made beside the others: so each is tried alone.
     mended = []
-    for finding in examined.open:
-        edits = [(_number(examined.documents, edit), edit) for edit in finding.edits]
-        changed = _apply_all(text, path, edits) if edits else None
+    for repair in repairs:
+        changed = _repaired(text, path, [repair])
         if changed is not None:
             text = changed
-            mended.append(finding)
+            mended.append(repair.finding)
     return Fixed(text, tuple(mended))
 
 
-def _apply_all(text: str, path: pathlib.Path, edits: Sequence[tuple[int, Edit]]) -> str | None:
-    """Return the text with the edits of one finding; None where one of them cannot be made."""
-    before = _data(text, path)
-    if before is None:
-        return None
-    wanted = copy.deepcopy(before)
-    for number, edit in edits:
-        # Templates that share a strategy by an alias have it mended by the first edit.
-        if _is_made(_data(text, path), number, edit):
-            _make(wanted[number], edit)
-            continue
-        changed = Layout(text).edited(number, edit)
-        if changed is None:
+@dataclass(frozen=True, slots=True)
+class _Repair:
+    """A finding with its edits and the numbers of the documents that they are for."""
+
+    finding: Finding
+    edits: tuple[tuple[int, Edit], ...]
+
+    def changes(self, layout: Layout) -> list[Change] | None:
+        found = [layout.change(number, edit) for number, edit in self.edits]
+        return None if None in found else [change for change in found if change is not None]
+
+
+def _repaired(text: str, path: pathlib.Path, repairs: Sequence[_Repair]) -> str | None:
+    """Return the text with all of these; None where that would not be it, or not it alone."""
+    layout = Layout(text)
+    # Templates that share a strategy by an alias have it mended by one and the same change.
+    changes: set[Change] = set()
+    for repair in repairs:
+        changes.update(repair.changes(layout) or ())
+    ordered = sorted(changes)
+    for one, after in itertools.pairwise(ordered):
+        if one.end > after.start or one.start == after.start:
             return None
-        text = changed
-        _make(wanted[number], edit)
+    wanted = copy.deepcopy(_data(text, path))
+    if wanted is None or not ordered:
+        return None
+    for repair in repairs:
+        for number, edit in repair.edits:
+            _make(wanted[number], edit)
+    for change in reversed(ordered):
+        text = text[: change.start] + change.new + text[change.end :]
     return text if _data(text, path) == wanted else None
 
 
@@ -76,22 +104,6 @@ def _number(documents: Sequence[Document], edit: Edit) -> int:
     return next(
         number for number, document in enumerate(documents) if document is edit.part.document
     )
-
-
-def _is_made(documents: list[Any] | None, number: int, edit: Edit) -> bool:
-    if documents is None:
-        return False
-    value = _look_up(documents[number], edit.part.loc)
-    match edit:
-        case Set():
-            # Quotes alone do not show in the value; setting it twice does no harm.
-            return False
-        case Add(key=key, value=wanted):
-            return isinstance(value, dict) and bool(value.get(key) == wanted)
-        case Remove():
-            return value is None
-        case Replace(key=key, value=wanted):
-            return bool(_look_up(documents[number], (*edit.part.loc[:-1], key)) == wanted)
 
 
 def _look_up(data: Any, loc: Loc) -> Any:

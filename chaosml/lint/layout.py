@@ -1,9 +1,10 @@
-"""Where the characters of a YAML text stand, for edits that change nothing else."""
+"""Where the characters of a YAML text stand, so that an edit changes nothing but them."""
 
 from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -11,12 +12,21 @@ import yaml
 from chaosml.document import Loc
 from chaosml.lint.rule import Add, Edit, Remove, Replace, Set
 
-__all__ = ["Layout"]
+__all__ = ["Change", "Layout"]
 
 # The line breaks of YAML 1.1, which PyYAML counts.
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _PLAIN = re.compile(r"[A-Za-z][\w./-]*")
 _NOT_PLAIN = re.compile(r"(?i)y|yes|n|no|on|off|true|false|null")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Change:
+    """Characters that take the place of others."""
+
+    start: int
+    end: int
+    new: str
 
 
 class Layout:
@@ -28,8 +38,8 @@ class Layout:
         documents = yaml.compose_all(text, Loader=yaml.CSafeLoader)
         self._roots: list[Any] = [root for root in documents if root is not None]
 
-    def edited(self, number: int, edit: Edit) -> str | None:
-        """Return the text with an edit in one of its documents; None where it cannot be made."""
+    def change(self, number: int, edit: Edit) -> Change | None:
+        """Return what an edit in one of the documents changes; None where it cannot be made."""
         if number >= len(self._roots):
             return None
         found = self._find(self._roots[number], edit.part.loc)
@@ -45,7 +55,7 @@ class Layout:
                 if key is None or not _is_inline(value):
                     return None
                 new = f"{name}: {_rendered(wanted)}"
-                return self._put(self._offset(key.start_mark), self._offset(value.end_mark), new)
+                return Change(self._offset(key.start_mark), self._offset(value.end_mark), new)
             case Remove():
                 return self._remove(key, value, parent)
 
@@ -63,38 +73,35 @@ class Layout:
     def _offset(self, mark: Any) -> int:
         return int(self._starts[mark.line] + mark.column)
 
-    def _put(self, start: int, end: int, new: str) -> str:
-        return self._text[:start] + new + self._text[end:]
-
-    def _set(self, node: Any, value: str | bool) -> str | None:
+    def _set(self, node: Any, value: str | bool) -> Change | None:
         if not _is_inline(node) or not isinstance(node, yaml.ScalarNode):
             return None
         start, end = self._offset(node.start_mark), self._offset(node.end_mark)
         if start == end:
             return None
-        return self._put(start, end, _rendered(value, node.style or ""))
+        return Change(start, end, _rendered(value, node.style or ""))
 
-    def _add(self, node: Any, entry: str) -> str | None:
+    def _add(self, node: Any, entry: str) -> Change | None:
         if not isinstance(node, yaml.MappingNode):
             return None
         if node.flow_style:
             opening = self._text.find("{", self._offset(node.start_mark)) + 1
-            return self._put(opening, opening, f"{entry}, " if node.value else entry)
+            return Change(opening, opening, f"{entry}, " if node.value else entry)
         first = node.value[0][0].start_mark
         newline = "\r\n" if "\r\n" in self._text else "\n"
         start = self._offset(first)
-        return self._put(start, start, f"{entry}{newline}{' ' * first.column}")
+        return Change(start, start, f"{entry}{newline}{' ' * first.column}")
 
-    def _remove(self, key: Any, value: Any, parent: Any) -> str | None:
+    def _remove(self, key: Any, value: Any, parent: Any) -> Change | None:
         if key is None or not _is_inline(value) or len(parent.value) < 2:
             return None
         start, end = self._offset(key.start_mark), self._offset(value.end_mark)
         if parent.flow_style:
             after = re.compile(r"\s*,\s*").match(self._text, end)
             if after is not None:
-                return self._put(start, after.end(), "")
+                return Change(start, after.end(), "")
             before = re.search(r"\s*,\s*\Z", self._text[:start])
-            return None if before is None else self._put(before.start(), end, "")
+            return None if before is None else Change(before.start(), end, "")
         line = self._starts[key.start_mark.line]
         if self._text[line:start].strip():
             return None
@@ -103,7 +110,7 @@ class Layout:
             return None
         # What somebody wrote beside the value stays, on a line of its own.
         comment = f"{self._text[line:start]}{rest[1]}{rest[2]}" if rest[1] else ""
-        return self._put(line, rest.end(), comment)
+        return Change(line, rest.end(), comment)
 
 
 def _entry(node: Any, item: str | int) -> tuple[Any, Any] | None:

@@ -2,8 +2,8 @@
 
 The behaviour of shells was measured with dash 0.5.12 and bash 5.2, given SIGTERM as Argo's
 executor gives it, to the whole process group: a shell without a trap ends at once, and with
-it the container, while the program behind it still saves. Only `exec`, or bash at its last
-command, makes the program the one whose end counts.
+it the container, while the program behind it still saves. Only `exec` makes the program the
+one whose end counts, and `bash -c` at its last command if that is a simple one.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ __all__ = ["Command", "Shell", "Variable", "arguments", "shell_of", "variables",
 
 _SHELLS = ("ash", "bash", "dash", "ksh", "sh", "zsh")
 _EXECS_ITS_LAST = ("bash", "zsh")
+_SCRIPT_MAX = 8_000
 _SCRIPT_FLAG = re.compile(r"-[a-z]*c")
 _PROGRAM = re.compile(
     r"^(?:(?:env|nohup|time|tini|dumb-init|stdbuf|poetry run|uv run|conda run)\s+(?:-\S+\s+)*)*"
@@ -27,11 +28,13 @@ _PROGRAM = re.compile(
 )
 _MOMENTARY = re.compile(r"\s+(-V|--version|-c\b|-m\s+(ensurepip|pip|venv)\b)")
 """What Python and its like do in a moment: one line, or an installation."""
-_ASSIGNMENTS = re.compile(r"^(?:\w+=\S*\s+)+")
+_BEFORE_THE_PROGRAM = re.compile(r"^(?:(?:then|do|else|!|\{|\()\s*\b|\w+=\S*\s+)+")
+_KEEPS_THE_SHELL = re.compile(r"[<>]|^(?:then|do|else|time|!|\{|\()")
+"""A redirection or a compound: bash runs the last command itself then, instead of becoming it."""
 _HEREDOC = re.compile(r"<<-?\s*(['\"]?)(\w+)\1([^\n]*)\n.*?\n[ \t]*\2[ \t]*(?=\n|$)", re.DOTALL)
 _QUOTED = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"", re.DOTALL)
 _COMMENT = re.compile(r"(?m)(?:^|(?<=\s))#.*$")
-_SEPARATOR = re.compile(r"(\|\||&&|;;|[;|&\n])")
+_SEPARATOR = re.compile(r"(\|\||&&|;;|[;|\n]|(?<![<>&])&(?![&>]))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Command:
     @property
     def program(self) -> str:
         """The program of some duration that the shell starts here; empty for all others."""
-        plain = _ASSIGNMENTS.sub("", self.text)
+        plain = _BEFORE_THE_PROGRAM.sub("", self.text)
         found = _PROGRAM.match(plain)
         if found is None or _MOMENTARY.match(plain, found.end()):
             return ""
@@ -58,11 +61,18 @@ class Shell:
 
     name: str
     script: Part
+    is_file: bool = False
+    """Whether the script is in a file, as Argo puts the source of a script template."""
+
+    @property
+    def text(self) -> str:
+        """The script, as far as it is looked at."""
+        return self.script.text[:_SCRIPT_MAX]
 
     @property
     def commands(self) -> tuple[Command, ...]:
         """The simple commands of the script, without comments and what is quoted."""
-        return tuple(_commands(self.script.text))
+        return tuple(_commands(self.text))
 
     def shielded(self) -> str | None:
         """Return the program whose end does not count because the shell ends before; or None."""
@@ -70,10 +80,14 @@ class Shell:
         if any(command.text.startswith("trap ") for command in commands):
             return None
         for command in commands:
-            is_last = command is commands[-1] and command.before not in ("|", "||")
-            if command.program and not (is_last and self.name in _EXECS_ITS_LAST):
+            if command.program and not (command is commands[-1] and self._becomes(command)):
                 return command.program
         return None
+
+    def _becomes(self, last: Command) -> bool:
+        """Tell whether the shell replaces itself with its last command."""
+        simple = last.before not in ("|", "||") and not _KEEPS_THE_SHELL.search(last.text)
+        return simple and not self.is_file and self.name in _EXECS_ITS_LAST
 
     @property
     def is_single(self) -> bool:
@@ -102,7 +116,7 @@ def shell_of(container: Part) -> Shell | None:
     if name not in _SHELLS:
         return None
     if container.at("source").exists:
-        return Shell(name, container.at("source"))
+        return Shell(name, container.at("source"), is_file=True)
     for flag, script in itertools.pairwise(words[1:]):
         if _SCRIPT_FLAG.fullmatch(flag.text):
             return Shell(name, script)

@@ -6,6 +6,7 @@ saves for a while when it is told to end.
 """
 
 import contextlib
+import json
 import os
 import pathlib
 import shutil
@@ -45,20 +46,26 @@ SCRIPTS = [
     "python train.py || true",
     "cd .; python train.py",
     "trap : TERM; python train.py",
+    "set -e\npython train.py --a \\\n  --b # last\n",
+    "SEED=7 python train.py",
+    "python train.py 2>&1",
+    "time python train.py",
+    "if true; then python train.py; fi",
 ]
 
 
-def container(shell, script):
-    written = f"command: [{shell}, -c]\nargs:\n  - {script!r}\n".replace("'", '"')
-    return Part.whole(parse(written, pathlib.Path("container")))
+def container(shell, script, *, in_file):
+    said = {"command": [shell], "source": script} if in_file else {"command": [shell, "-c", script]}
+    return Part.whole(parse(json.dumps(said), pathlib.Path("container")))
 
 
-def saves(shell, script, folder):
+def saves(shell, script, folder, *, in_file):
     """Tell whether the program has saved when the command that Argo waits for is over."""
     (folder / "train.py").write_text(PROGRAM)
     (folder / "python").symlink_to(sys.executable)
+    (folder / "script").write_text(script)
     process = subprocess.Popen(
-        [shell, "-c", script],
+        [shell, "script"] if in_file else [shell, "-c", script],
         cwd=folder,
         env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"},
         stdout=subprocess.PIPE,
@@ -79,8 +86,11 @@ def saves(shell, script, folder):
 @pytest.mark.slow
 @pytest.mark.parametrize("shell", ["bash", "dash"])
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_a_program_saves_exactly_where_lint_finds_no_shell_in_front(shell, script, tmp_path):
+@pytest.mark.parametrize("in_file", [False, True])
+def test_a_program_saves_exactly_where_lint_finds_no_shell_in_front(
+    shell, script, in_file, tmp_path
+):
     if shutil.which(shell) is None:
         pytest.skip(f"no {shell} on this machine")
-    found = shell_of(container(shell, script))
-    assert saves(shell, script, tmp_path) == (found.shielded() is None)
+    found = shell_of(container(shell, script, in_file=in_file))
+    assert saves(shell, script, tmp_path, in_file=in_file) == (found.shielded() is None)

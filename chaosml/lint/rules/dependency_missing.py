@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 
-from chaosml.document import nearest
+from chaosml.lint.advice import near_miss
 from chaosml.lint.argo import Manifest
 from chaosml.lint.part import Part
 from chaosml.lint.rule import Hit, Rule, Severity
@@ -17,13 +17,13 @@ __all__ = ["RULE"]
 def _check(manifest: Manifest) -> Iterator[Hit]:
     for template in manifest.templates:
         tasks = list(template.part.at("dag", "tasks").items())
-        names = [task.at("name").text for task in tasks]
-        for task, name in zip(tasks, names, strict=True):
+        names = {task.at("name").text for task in tasks}
+        for task in tasks:
             for place, message in _problems(task, names):
-                yield Hit(place, message, name)
+                yield Hit(place, message, task.at("name").text)
 
 
-def _problems(task: Part, names: Sequence[str]) -> Iterator[tuple[Part, str]]:
+def _problems(task: Part, names: Collection[str]) -> Iterator[tuple[Part, str]]:
     for dependency in task.at("dependencies").items():
         if dependency.text not in names:
             yield dependency, _unknown(dependency.text, names)
@@ -40,11 +40,8 @@ def _problems(task: Part, names: Sequence[str]) -> Iterator[tuple[Part, str]]:
             yield depends, _unknown(name, names)
 
 
-def _unknown(name: str, names: Sequence[str]) -> str:
-    meant = nearest(name, names)
-    return f'no task of this dag is called "{name}"' + (
-        f'; did you mean "{meant}"?' if meant else ""
-    )
+def _unknown(name: str, names: Collection[str]) -> str:
+    return f'no task of this dag is called "{name}"{near_miss(name, names)}'
 
 
 RULE = Rule(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from chaosml.document import nearest
+from chaosml.lint.advice import near_miss
 from chaosml.lint.argo import Manifest
 from chaosml.lint.rule import Hit, Rule, Severity
 from chaosml.lint.sources import ARGO
@@ -15,15 +15,13 @@ __all__ = ["RULE"]
 def _check(manifest: Manifest) -> Iterator[Hit]:
     if manifest.refers:
         return
-    names = [template.name for template in manifest.templates]
+    names = {template.name for template in manifest.templates}
     entrypoint, handler = manifest.spec.at("entrypoint"), manifest.spec.at("onExit")
     if manifest.kind in ("CronWorkflow", "Workflow") and not entrypoint.exists:
         yield Hit(manifest.spec, "there is no entrypoint, so nothing is run")
     for place in (entrypoint, handler):
         if place.text and "{{" not in place.text and place.text not in names:
-            meant = nearest(place.text, names)
-            advice = f'; did you mean "{meant}"?' if meant else ""
-            yield Hit(place, f'no template is called "{place.text}"{advice}')
+            yield Hit(place, f'no template is called "{place.text}"{near_miss(place.text, names)}')
 
 
 RULE = Rule(

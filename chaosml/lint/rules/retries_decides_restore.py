@@ -28,7 +28,7 @@ def _check(manifest: Manifest) -> Iterator[Hit]:
     for template in manifest.templates:
         for container in template.containers:
             shell = shell_of(container)
-            if shell is not None and _CONDITION.search(shell.script.text):
+            if shell is not None and _CONDITION.search(shell.text):
                 yield Hit(shell.script, message, template.name)
 
 

@@ -44,11 +44,12 @@ shell *and* the trainer get it. The trainer begins to save; the shell, which has
 once. Argo waits for the shell alone, so the container ends, and the kernel kills the trainer
 after a second or less instead of after the grace period.
 
-Measured with dash 0.5.12 and bash 5.2 and a trainer that needs 1 s to save: behind `sh -c` it
-never saved, not even as the only command; behind `bash -c` it did where it was the last command
-of the script, which bash replaces itself with; behind `exec` always. A script with a `trap` is
-not judged: it knows about signals. Neither is a program that runs for a moment, such as `echo` or
-`aws s3 cp`.""",
+Measured with dash 0.5.12 and bash 5.2 and a trainer that needs 1 s to save: behind `sh -c` (dash)
+it never saved, not even as the only command. Behind `bash -c` it did where it was the last
+command and a simple one, without redirection, which bash replaces itself with; in a script file,
+as `script` templates have it, it did not. Behind `exec` it always did. A script with a `trap` is
+not judged: it knows about signals. Neither is what runs for a moment, such as `echo`, `aws s3 cp`
+or `pip install`.""",
     fix="start the program without a shell, or put exec before it as the last command",
     sources=(
         f"{ARGO}/cmd/argoexec/commands/signal.go#L20-L33",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from chaosml.document import nearest
+from chaosml.lint.advice import near_miss
 from chaosml.lint.argo import Manifest
 from chaosml.lint.part import Part
 from chaosml.lint.rule import Hit, Rule, Severity
@@ -16,12 +16,12 @@ __all__ = ["RULE"]
 def _check(manifest: Manifest) -> Iterator[Hit]:
     if manifest.refers:
         return
-    names = [template.name for template in manifest.templates]
+    names = {template.name for template in manifest.templates}
     for name, place in _references(manifest):
         if "{{" not in place.text and place.text not in names:
-            meant = nearest(place.text, names)
-            advice = f'; did you mean "{meant}"?' if meant else ""
-            yield Hit(place, f'no template is called "{place.text}"{advice}', name)
+            yield Hit(
+                place, f'no template is called "{place.text}"{near_miss(place.text, names)}', name
+            )
 
 
 def _references(manifest: Manifest) -> Iterator[tuple[str, Part]]:

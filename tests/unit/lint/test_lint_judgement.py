@@ -40,6 +40,12 @@ def script(shell, text):
         ("bash", "python train.py", False),
         ("bash", "cd /a; python train.py", False),
         ("bash", "set -e\npython train.py", False),
+        ("bash", "set -e\npython train.py --a \\\n  --b # last\n", False),
+        ("bash", "SEED=7 python train.py", False),
+        ("bash", "python train.py > log 2>&1", True),
+        ("bash", "time python train.py", True),
+        ("bash", "if true; then python train.py; fi", True),
+        ("bash", "for seed in 1 2; do python train.py; done", True),
         ("bash", "python train.py; echo done", True),
         ("bash", "python train.py && echo done", True),
         ("bash", "python train.py | tee log", True),
@@ -56,6 +62,12 @@ def script(shell, text):
 )
 def test_a_shell_is_in_front_where_it_ends_before_the_program(shell, text, cut_off):
     assert bool(messages("shell-in-front", script(shell, text))) == cut_off
+
+
+def test_a_shell_that_reads_a_file_never_becomes_its_last_command():
+    for text, cut_off in (("python train.py", True), ("exec python train.py", False)):
+        source = one(script={"image": "a", "command": ["bash"], "source": text})
+        assert bool(messages("shell-in-front", source)) == cut_off
 
 
 @pytest.mark.parametrize(
