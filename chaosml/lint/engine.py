@@ -7,7 +7,7 @@ text ─► documents ─► manifests, packages ─► rules ─► hits ─►
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chaosml.document import Document, describe, parse_all
@@ -103,7 +103,7 @@ def _merged(hits: Sequence[tuple[Rule, Hit]], shown: str) -> Iterator[Finding]:
         yield Finding(shown, line, column, rule, severity, message, tuple(subjects), edits)
 
 
-def _suppressed(findings: Sequence[Finding], comments: Sequence[Suppression]) -> Iterator[Finding]:
+def _suppressed(findings: Iterable[Finding], comments: Sequence[Suppression]) -> Iterator[Finding]:
     by_target: dict[int | None, list[Suppression]] = {}
     for comment in comments:
         by_target.setdefault(comment.target, []).append(comment)

@@ -41,7 +41,7 @@ def test_a_finding_says_where_how_bad_what_what_to_do_and_where_it_is_explained(
     assert "adhoc.yaml:30:" in first
     assert ": error [retry-transient] " in first
     assert fix == "    fix: write retryPolicy: Always (--fix does it)"
-    assert page == "    why: docs/lint/retry-transient.md"
+    assert page == "    why: docs/lint/retry-transient.md (chaosml lint --explain retry-transient)"
     assert summary == "1 error in 1 document"
 
 

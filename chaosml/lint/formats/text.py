@@ -30,7 +30,7 @@ def _finding(finding: Finding) -> Iterator[str]:
     yield f"{_place(finding)}: {finding.severity} [{finding.rule.name}] {finding.sentence}"
     mends = " (--fix does it)" if finding.edits else ""
     yield f"    fix: {finding.rule.fix}{mends}"
-    yield f"    why: {finding.rule.page}"
+    yield f"    why: {finding.rule.page} (chaosml lint --explain {finding.rule.name})"
 
 
 def _place(finding: Finding) -> str:

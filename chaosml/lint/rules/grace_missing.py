@@ -43,7 +43,7 @@ the grace period.""",
     fix="""add podSpecPatch: '{"terminationGracePeriodSeconds": 100}' to the spec""",
     sources=(
         f"{KUBERNETES_PODS}/#pod-termination",
-        f"{ARGO}/docs/pod-spec-patch.md",
+        f"{ARGO}/examples/pod-spec-patch.yaml",
         "https://github.com/argoproj/argo-workflows/issues/13716",
     ),
     bad="""\

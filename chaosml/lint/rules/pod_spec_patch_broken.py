@@ -31,7 +31,7 @@ RULE = Rule(
 `podSpecPatch` is text. As a mapping the document is refused; as text that is no JSON and no YAML
 the controller cannot make the pod, and the step is `Error`. Texts with `{{…}}` are not judged.""",
     fix="""quote it: podSpecPatch: '{"terminationGracePeriodSeconds": 100}'""",
-    sources=(f"{ARGO}/docs/pod-spec-patch.md",),
+    sources=(f"{ARGO}/examples/pod-spec-patch.yaml",),
     bad="""\
 apiVersion: argoproj.io/v1alpha1
 kind: Workflow

@@ -32,8 +32,8 @@ RULE = Rule(
     why="""\
 A pod that is deleted with its node is gone when Argo looks: the attempt is `Error`, "pod
 deleted". `retryPolicy: OnFailure` retries `Failed` alone, and it is the default as long as there
-is no `expression`. With Argo's default settings every graceful deletion and every eviction of a
-running pod in our survey ended so. `limit` says how often, not when.""",
+is no `expression`. With Argo's default settings 159 of 160 graceful deletions and evictions of a
+pod that had run for a while ended so in our survey. `limit` says how often, not when.""",
     fix="write retryPolicy: Always",
     sources=(
         f"{ARGO}/workflow/controller/operator.go#L1341",
