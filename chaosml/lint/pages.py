@@ -34,9 +34,19 @@ Exit codes: 0 nothing found, 1 something found, 2 wrong usage, a file that is no
 to look at. `--fail-on error` lets warnings and notes pass. Broken files do not keep the others
 from being read. In folders, files of other kinds are passed over in silence.
 
-`--fix` changes single words and lines; comments, order and layout stay. The file is read again
-after each edit, and an edit that would change anything else is not made. Suppressed findings are
-left alone.
+`--fix` changes single words and lines; comments, order and layout stay. What comes out is read
+again, and an edit that would change anything else is not made. Suppressed findings are left
+alone.
+
+In a job of GitHub Actions, findings become annotations of the pull request by `--output github`,
+or alerts by SARIF:
+
+```yaml
+- run: chaosml lint pipelines/ --output sarif > chaosml.sarif
+- uses: github/codeql-action/upload-sarif@v3
+  if: always()
+  with: {sarif_file: chaosml.sarif}
+```
 
 ## Suppressions
 

@@ -54,9 +54,9 @@ RULE = Rule(
     summary="backoff.factor must be a whole number",
     why="""\
 `factor` is an integer or a text that holds one. A fraction such as `1.5` is refused when the
-document is submitted; as text, `"1.5"` or `"2.0"`, it is refused at the moment of the first retry,
-which then never comes. In a Kubeflow package the backend hands `backoffFactor` on as text, so a
-fraction ends there, too.""",
+document is submitted; as text, `"1.5"` or `"2.0"`, it is refused at the moment of the first
+retry, which then never comes. In a Kubeflow package the backend hands `backoffFactor` on as text,
+so a fraction ends there, too.""",
     fix='take the next whole number: factor: "2", in kfp backoff_factor=2',
     sources=(
         f"{ARGO_ISSUES}/6454",

@@ -31,7 +31,8 @@ def _place(template: Template, container: Part, path: str) -> str:
     """Say why a path does not outlive its pod or node; empty where it may."""
     mounts = {
         mount.at("mountPath").text: mount.at("name").text
-        for mount in container.at("volumeMounts").items()
+        for holder in (template.part.at("containerSet"), container)
+        for mount in holder.at("volumeMounts").items()
         if f"{path}/".startswith(f"{mount.at('mountPath').text.rstrip('/')}/")
     }
     if not mounts:

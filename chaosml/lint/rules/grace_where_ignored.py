@@ -50,8 +50,8 @@ RULE = Rule(
     why="""\
 A pod's spec has `terminationGracePeriodSeconds`; an Argo workflow, template or container has not.
 The controller reads past it without a word, and pods are killed 30 s after SIGTERM. `argo lint`
-and `argo submit` refuse it, being strict by default; `kubectl apply` and the API do not. In probes
-the field exists and means something else.""",
+and `argo submit` refuse it, being strict by default; `kubectl apply` and the API do not. In
+probes the field exists and means something else.""",
     fix="""say it by podSpecPatch: '{"terminationGracePeriodSeconds": 100}'""",
     sources=(
         f"{ARGO}/api/jsonschema/schema.json",

@@ -35,8 +35,8 @@ RULE = Rule(
     why="""\
 Argo does not delete what a resource template has created. When the workflow is deleted, stopped
 or submitted anew, the job trains on, pays for its nodes, and writes checkpoints beside its
-successor. `setOwnerReference: true` ties it to the workflow, so that both are deleted
-together; `argo stop` deletes neither.""",
+successor. `setOwnerReference: true` ties it to the workflow, so that both are deleted together;
+`argo stop` deletes neither.""",
     fix="add setOwnerReference: true",
     sources=(f"{ARGO_DOCS}/walk-through/kubernetes-resources/",),
     bad="""\

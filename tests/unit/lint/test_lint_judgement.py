@@ -246,6 +246,16 @@ def test_a_claim_made_by_the_workflow_itself_outlives_its_pods():
     assert not messages("checkpoint-on-pod-disk", spec)
 
 
+def test_the_containers_of_a_set_share_its_volumes():
+    containers = [{"name": "main", "image": "a", "args": ["--checkpoint-dir=/work/a"]}]
+    mounts = [{"name": "work", "mountPath": "/work"}]
+    spec = one(containerSet={"volumeMounts": mounts, "containers": containers})
+    claim = {"name": "work", "persistentVolumeClaim": {"claimName": "a"}}
+    assert not messages("checkpoint-on-pod-disk", {**spec, "volumes": [claim]})
+    scratch = {"name": "work", "emptyDir": {}}
+    assert messages("checkpoint-on-pod-disk", {**spec, "volumes": [scratch]})
+
+
 def test_pods_that_an_object_makes_may_have_generated_names():
     manifest = "kind: Job\nmetadata: {name: a}\nspec:\n  template: {metadata: {generateName: b-}}\n"
     resource = {"action": "create", "manifest": manifest}
