@@ -26,6 +26,11 @@ _PROGRAM = re.compile(
     r"(?:\S*/)?(python[\d.]*|torchrun|accelerate|deepspeed|horovodrun|java|julia|mpirun|Rscript"
     r"|spark-submit)\b"
 )
+_OPTION = re.compile(
+    r"(?:(?<=\s)--(?P<option>[\w-]+)(?:=|[ \t]+)|(?:^|(?<=[\s;]))(?P<variable>[A-Z][A-Z0-9_]*)=)"
+    r"(?P<value>'[^'\n]*'|\"[^\"\n]*\"|(?:\{\{[^}\n]*\}\}|[^\s;&|'\"])+)"
+)
+"""An option with a value, or a variable that is set, in a script."""
 _MOMENTARY = re.compile(r"\s+(-V|--version|-c\b|-m\s+(ensurepip|pip|venv)\b)")
 """What Python and its like do in a moment: one line, or an installation."""
 _BEFORE_THE_PROGRAM = re.compile(r"^(?:(?:then|do|else|!|\{|\()\s*\b|\w+=\S*\s+)+")
@@ -161,6 +166,17 @@ def variables(container: Part) -> Iterator[Variable]:
         elif field.exists:
             yield Variable(name, "", field, field.text)
     yield from arguments(container)
+    shell = shell_of(container)
+    if shell is not None:
+        yield from _said_in(shell)
+
+
+def _said_in(shell: Shell) -> Iterator[Variable]:
+    """Yield the options and variables that a script gives to what it starts."""
+    for found in _OPTION.finditer(shell.text):
+        value = found["value"].strip("'\"")
+        if not value.startswith("-"):
+            yield Variable(_plain_name(found["option"] or found["variable"]), value, shell.script)
 
 
 def arguments(container: Part) -> Iterator[Variable]:

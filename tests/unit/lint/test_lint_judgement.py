@@ -210,7 +210,9 @@ def test_an_identity_is_judged_by_what_it_is_made_of(name, value, rule):
     option = f"--{name.lower().replace('_', '-')}"
     told = one(container={"image": "a", "command": ["python", "a.py", option, value]})
     identity_rules = ("run-id-changes-on-resubmit", "run-id-per-attempt", "run-id-static")
-    for template in (spec, told):
+    in_script = script("bash", f"exec python a.py --x 1 {option} {value}; echo done")
+    exported = script("bash", f"export {name}='{value}'\nexec python a.py")
+    for template in (spec, told, in_script, exported):
         found = {one for one in identity_rules if messages(one, template)}
         assert found == ({rule} if rule else set())
 
