@@ -20,18 +20,16 @@ from chaosml.document import parse
 from chaosml.lint.part import Part
 from chaosml.lint.programs import shell_of
 
+# Blocked before it says that it is ready, the signal cannot come too early to be waited for.
 PROGRAM = """
-import os, pathlib, signal, sys, time
+import pathlib, select, signal, sys
 
-def save(*_):
-    time.sleep(0.3)
-    pathlib.Path("saved").touch()
-    sys.exit(143)
-
-signal.signal(signal.SIGTERM, save)
-os.mkfifo("ended")
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 print("ready", flush=True)
-open("ended").read()
+signal.sigwait({signal.SIGTERM})
+select.select([], [], [], 0.3)
+pathlib.Path("saved").touch()
+sys.exit(143)
 """
 
 SCRIPTS = [
