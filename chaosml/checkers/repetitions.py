@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from chaosml.artifacts.contract import Kind
-from chaosml.checkers.doubt import Doubt
 from chaosml.checkers.defects import Defect
+from chaosml.checkers.doubt import Doubt
 from chaosml.checkers.evidence import cite
 from chaosml.event import InjectionArmed, PodDeletion
 from chaosml.timeline.analysis import Analysis

@@ -9,12 +9,13 @@ from chaosml.document.reading import (
     Loc,
     Mark,
     describe,
-    display_path,
     parse,
+    parse_all,
     read,
     read_all,
     read_scalar,
 )
+from chaosml.document.source import display_path, read_text
 from chaosml.document.validation import (
     attempt,
     explain_unknown_key,
@@ -36,9 +37,11 @@ __all__ = [
     "name_path",
     "nearest",
     "parse",
+    "parse_all",
     "read",
     "read_all",
     "read_scalar",
+    "read_text",
     "salvage",
     "takes_text",
     "validate",

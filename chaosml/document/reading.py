@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from chaosml.document.source import display_path, load_text
 from chaosml.errors import Problem, ScenarioError
 
 __all__ = [
@@ -25,8 +26,8 @@ __all__ = [
     "Loc",
     "Mark",
     "describe",
-    "display_path",
     "parse",
+    "parse_all",
     "read",
     "read_all",
     "read_scalar",
@@ -36,7 +37,6 @@ __all__ = [
 Loc = tuple[str | int, ...]
 """Keys and indices from the top of a document."""
 
-_BYTES_MAX = 1_048_576
 _DEPTH_MAX = 60
 _VALUES_MAX = 100_000
 _DIGITS_MAX = 400
@@ -52,6 +52,7 @@ _SPECIAL_FLOAT = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _YAML_1_1_ONLY = re.compile(
     r"y|Y|yes|Yes|YES|n|N|no|No|NO|on|On|ON|off|Off|OFF|[-+]?0[0-9]+|[-+]?[0-9]+(_[0-9]+)+"
 )
+_COMMENT_OR_START = re.compile(r"(?m)^(---)?[ \t]*(#.*)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +138,6 @@ def _holds(value: Any, item: str | int) -> bool:
     return isinstance(value, list) and isinstance(item, int) and 0 <= item < len(value)
 
 
-def display_path(path: pathlib.Path) -> str:
-    """Return a path relative to the working directory where it lies below it."""
-    try:
-        return str(path.absolute().relative_to(pathlib.Path.cwd()))
-    except ValueError:
-        return str(path)
-
-
 def read(path: pathlib.Path, *, origin: Problem | None = None) -> Document:
     """Read a file.
 
@@ -156,7 +149,7 @@ def read(path: pathlib.Path, *, origin: Problem | None = None) -> Document:
     Raises:
         ScenarioError: the file cannot be read, or is not one YAML mapping.
     """
-    return parse(_load(path, origin), path)
+    return parse(load_text(path, origin), path)
 
 
 def read_all(path: pathlib.Path, *, origin: Problem | None = None) -> tuple[Document, ...]:
@@ -169,9 +162,17 @@ def read_all(path: pathlib.Path, *, origin: Problem | None = None) -> tuple[Docu
     Raises:
         ScenarioError: the file cannot be read, or a document is not a YAML mapping.
     """
-    text = _load(path, origin)
+    return parse_all(load_text(path, origin), path)
+
+
+def parse_all(text: str, path: pathlib.Path) -> tuple[Document, ...]:
+    """Turn the text of a file into its documents; empty ones are left out.
+
+    Raises:
+        ScenarioError: a document is not a YAML mapping.
+    """
     parts = list(_split(text, display_path(path)))
-    filled = [part for part in parts if part.replace("---", "").strip()]
+    filled = [part for part in parts if _COMMENT_OR_START.sub("", part).strip()]
     return tuple(parse(part, path) for part in filled or parts)
 
 
@@ -191,33 +192,6 @@ def _split(text: str, shown: str) -> Iterator[str]:
     lines = text.splitlines(keepends=True)
     for start, end in zip([0, *starts[1:]], [*starts[1:], len(lines)], strict=True):
         yield "\n" * start + "".join(lines[start:end])
-
-
-def _load(path: pathlib.Path, origin: Problem | None) -> str:
-    shown = display_path(path)
-    try:
-        with path.open("rb") as file:
-            raw = file.read(_BYTES_MAX + 1)
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise _unreadable(shown, f"cannot be read: {reason}", origin) from error
-    if len(raw) > _BYTES_MAX:
-        raise _unreadable(shown, f"is larger than {_BYTES_MAX} bytes", origin)
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        column = error.start - (raw.rfind(b"\n", 0, error.start) + 1) + 1
-        message = f"is not UTF-8 text: byte 0x{raw[error.start]:02x}; save the file as UTF-8"
-        raise ScenarioError([Problem(shown, line, column, message)]) from error
-    return text
-
-
-def _unreadable(shown: str, message: str, origin: Problem | None) -> ScenarioError:
-    if origin is None:
-        return ScenarioError([Problem(shown, 1, 1, f"the file {message}")])
-    message = f"{origin.message}: the file {shown!r} {message}"
-    return ScenarioError([dataclasses.replace(origin, message=message)])
 
 
 def parse(text: str, path: pathlib.Path) -> Document:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pathlib
 from typing import Annotated, Literal
@@ -15,9 +16,11 @@ from chaosml.document import (
     attempt,
     nearest,
     parse,
+    parse_all,
     read,
     read_all,
     read_scalar,
+    read_text,
     salvage,
     validate,
 )
@@ -343,3 +346,22 @@ def test_a_wrong_document_among_several_is_shown_in_its_line(tmp_path):
     with pytest.raises(ScenarioError) as caught:
         read_all(file)
     assert [problem.line for problem in caught.value.problems] == [3]
+
+
+def test_a_document_of_comments_alone_is_none(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("# first\n---\na: 1\n---\n# nothing follows\n\n--- # nor here\n")
+    assert [document.data for document in read_all(path)] == [{"a": 1}]
+
+
+def test_the_documents_of_a_text_have_the_lines_of_the_text():
+    first, second = parse_all("a: 1\n---\n\nb: 2\n", pathlib.Path("a.yaml"))
+    assert (first.data, second.data) == ({"a": 1}, {"b": 2})
+    assert second.mark(("b",)) == (4, 4)
+
+
+def test_an_open_file_is_read_as_one_on_the_disk():
+    text = read_text(io.BytesIO(b"\xef\xbb\xbfa: 1\n"), pathlib.Path("-"))
+    assert text == "a: 1\n"
+    with pytest.raises(ScenarioError, match="byte 0xff"):
+        read_text(io.BytesIO(b"a: \xff\n"), pathlib.Path("-"))
