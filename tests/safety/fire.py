@@ -25,7 +25,7 @@ def living(runner: int, program: str = "") -> list[int]:
             command = (entry / "cmdline").read_bytes().decode(errors="replace")
         except OSError:
             continue
-        marks = [item for item in environment if item.startswith(b"CHAOSML_RUN=spot-")]
+        marks = [item for item in environment if item.startswith(b"CHAOSML_RUN=")]
         ours = any(mark.endswith(b"-%d" % runner) for mark in marks)
         if state != "Z" and ours and program in command:
             found.append(int(entry.name))

@@ -25,7 +25,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 MOMENTS = 50
 VICTIMS = ("runner", "services", "both")
-STEP = {"step": 60}
+STEP = {"step": 40}
+READY = {"event": {"event": "ready"}}
+STORE = {"service": "store"}
 FIRE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "pod.delete": (STEP, {}),
     "pod.evict": (STEP, {}),
@@ -33,18 +35,31 @@ FIRE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "container.pause": (STEP, {"for": "2s"}),
     "node.drain": (STEP, {"uncordon-after": "1s"}),
     "node.stop": (STEP, {"node-object": "left", "returns-after": "1s"}),
+    "node.shutdown": (STEP, {"returns-after": "1s"}),
+    "node.pressure": (STEP, {}),
     "spot.reclaim": (STEP, {"notice": "2s", "capacity-returns-after": "1s"}),
+    "task.rerun": (READY, {}),
+    "task.zombie": (STEP, {}),
     "storage.latency": (STEP, {"latency": "200ms", "for": "2s"}),
     "storage.bandwidth": (STEP, {"rate": "64KB/s", "for": "3s"}),
-    "network.latency": (STEP, {"service": "store", "latency": "200ms", "for": "2s"}),
+    "storage.throttle": (STEP, {"for": "2s"}),
+    "storage.reset": (STEP, {"operations": ["UploadPart"], "after": "16KiB", "for": "2s"}),
+    "storage.stall": (STEP, {"for": "2s"}),
+    "storage.down": (STEP, {"for": "2s"}),
+    "storage.lose-answer": (STEP, {"operation": "CompleteMultipartUpload", "within": "9s"}),
+    "storage.late-error": (STEP, {"operation": "CompleteMultipartUpload", "within": "9s"}),
+    "network.latency": (STEP, STORE | {"latency": "200ms", "for": "2s"}),
+    "network.bandwidth": (STEP, STORE | {"rate": "64KB/s", "for": "3s"}),
+    "network.reset": (STEP, STORE | {"for": "2s"}),
+    "network.partition": (STEP, STORE | {"for": "2s"}),
 }
 
 
 def burning(kind: str, folder: pathlib.Path) -> pathlib.Path:
     """Write a scenario with one control and one trial of a fault, and return it."""
-    scenario = yaml.safe_load((ROOT / "scenarios" / "spot.yaml").read_text())
+    scenario = yaml.safe_load((ROOT / "scenarios" / "storage-faults.yaml").read_text())
     when, options = FIRE[kind]
-    scenario["pipeline"]["workflow"] = str(ROOT / "scenarios" / "pipelines" / "resilient.yaml")
+    scenario["pipeline"]["workflow"] = str(ROOT / "scenarios" / "pipelines" / "multipart.yaml")
     fault = {"name": "fire", "inject": kind, "target": {"task": "train"}, "when": when}
     scenario |= {"faults": [{**fault, "with": options}], "controls": 1, "trials": 1}
     file = folder / "fire.yaml"
@@ -61,7 +76,7 @@ def test_what_is_killed_at_any_moment_leaves_nothing_after_recover_and_never_pas
     number: int, tmp_path: pathlib.Path
 ):
     kind = sorted(FIRE)[number % len(FIRE)]
-    victim = VICTIMS[number % len(VICTIMS)]
+    victim = VICTIMS[(number + number // len(FIRE)) % len(VICTIMS)]
     moment_s = random.Random(f"fire/{number}").uniform(0.8, 6.5)
     what = f"moment {number}: {victim} killed {moment_s:.2f} s into a run with {kind}"
     reports, temporary = tmp_path / "reports", tmp_path / "tmp"
@@ -73,7 +88,7 @@ def test_what_is_killed_at_any_moment_leaves_nothing_after_recover_and_never_pas
     deadline = clock.Deadline("death of every process of the run", 5.0)
     assert clock.wait_until(lambda: not living(process.pid), deadline), what
     assert not list(temporary.glob("chaosml-*")), what
-    for directory in (reports / "spot").glob("[0-9]*"):
+    for directory in reports.glob("*/[0-9]*"):
         if killed and (directory / "invocation.json").exists():
             assert status_of(directory) in {"UNKNOWN", "INVALID"}, what
 
