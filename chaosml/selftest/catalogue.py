@@ -306,7 +306,7 @@ _ORCHESTRATION = (
     Defect(
         name="long-backoff",
         what="the first retry waits longer than a recovery may take",
-        edits=(retries({"limit": "3", "retryPolicy": "Always", "backoff": {"duration": "11"}}),),
+        edits=(retries({"limit": "3", "retryPolicy": "Always", "backoff": {"duration": "14"}}),),
         scene=PATIENT,
         view="gone",
         named=Named("recovery", "recovery-too-slow"),

@@ -71,13 +71,13 @@ _EXPECT = {
     "outcome": "Succeeded",
     "resume": "auto",
     "corruption": "none",
-    "mttr": {"at-most": "20s"},
+    "mttr": {"at-most": "30s"},
     "lost-steps": {"at-most": 10},
     "orphan-uploads": {"at-most": 0},
     "lineage": "complete",
 }
 _EXPECT_ADHOC = {"outcome": "Succeeded", "resume": "auto", "corruption": "none"}
-_DEADLINE = "60s"
+_DEADLINE = "2m"
 
 
 def write(

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from rich.console import Console
+from rich.table import Table
 
 from chaosml.checkers.judge import CHECKERS
 from chaosml.reports.layout import sheet, without_padding
@@ -17,6 +18,9 @@ from chaosml.verdict import Status
 __all__ = ["json_of", "last_line", "markdown_of", "text_of"]
 
 _NAMES = tuple(checker.name for checker in CHECKERS)
+_SHOWN = tuple(name for name in _NAMES if name != "effect")
+"""On a screen: where a fault did not take effect, the run is invalid and says so."""
+_HEAD = 4
 _RIGHT = "X"
 _MARKS = {Status.FAIL: "x", Status.UNKNOWN: "?", Status.PASS: "."}
 _LEGEND = (
@@ -27,14 +31,11 @@ _LEGEND = (
 
 def text_of(findings: Sequence[Finding], unseen: Sequence[OutOfReach], console: Console) -> str:
     """Return the matrix for a screen."""
-    table = sheet("defect", *_NAMES, "result")
-    for finding in _defective(findings):
-        marks = _marks(finding)
-        table.add_row(finding.ended.job.name, *(marks[name] for name in _NAMES), _result(finding))
+    defects = _defective(findings)
     with console.capture() as capture:
-        if table.row_count:
-            console.print(table)
-            console.print(_LEGEND, style="dim")
+        if defects:
+            console.print(_table(defects), soft_wrap=True)
+            console.print(f"columns: {', '.join(_SHOWN)}\n{_LEGEND}", style="dim")
         for finding in findings:
             if not finding.is_good:
                 console.print(f"\n{finding.catch.value}: {finding.ended.job.name}: {finding.words}")
@@ -45,6 +46,17 @@ def text_of(findings: Sequence[Finding], unseen: Sequence[OutOfReach], console: 
         console.print()
         console.print(last_line(findings))
     return without_padding(capture.get(), console)
+
+
+def _table(defects: Sequence[Finding]) -> Table:
+    """Return the matrix with short heads, so that it fits a screen of a hundred columns."""
+    table = sheet("defect", *(name[:_HEAD] for name in _SHOWN), "result")
+    for column in table.columns:
+        column.no_wrap = True
+    for finding in defects:
+        marks = _marks(finding)
+        table.add_row(finding.ended.job.name, *(marks[name] for name in _SHOWN), _result(finding))
+    return table
 
 
 def last_line(findings: Sequence[Finding]) -> str:
