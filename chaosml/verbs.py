@@ -1,4 +1,4 @@
-"""The verb `chaosml recover`, and what `run --dry-run` and `plan --diff` show.
+"""The verbs `chaosml recover` and `selftest`, and what `run --dry-run` and `plan --diff` show.
 
 The command line hands in how it turns errors into exit codes and where it writes, as it
 does for the verbs of clusters.
@@ -13,6 +13,7 @@ import typer
 
 from chaosml.cluster.commands import Terminal
 from chaosml.errors import UsageError
+from chaosml.selftest import command as selftest
 
 __all__ = ["mount", "show_differences", "show_rehearsal"]
 
@@ -35,7 +36,8 @@ the namespace.
 
 
 def mount(app: typer.Typer, terminal: Terminal) -> None:
-    """Add the verb to the command line."""
+    """Add the verbs to the command line."""
+    selftest.mount(app, terminal)
 
     @app.command("recover", help=_RECOVER_HELP, short_help="Heal what runs that died have left.")
     def recover(
