@@ -44,7 +44,7 @@ def text_of(findings: Sequence[Finding], unseen: Sequence[OutOfReach], console: 
         for defect in unseen:
             console.print(f"not caught: {defect.name} ({defect.what}): {defect.why}")
         console.print()
-        console.print(last_line(findings))
+        console.print(last_line(findings), soft_wrap=True)
     return without_padding(capture.get(), console)
 
 

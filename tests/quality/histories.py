@@ -280,6 +280,35 @@ def guarded(number=1, step=STEPS, commits=False):
     return training.close()
 
 
+def registered_early(number=1):
+    """Return a trial whose model is registered before it is there."""
+    training, uid = struck(number)
+    training.save(uid, 15)
+    die(training, uid)
+    second = training.start(attempt=1, node="node-2")
+    training.restore(second, 15, training.checkpoint_key(15))
+    training.run(second, 16, STEPS)
+    digest = digest_of("model", STEPS, "")
+    training.register(key=f"models/model-{digest[:12]}.npz", digest=digest)
+    training.publish(second, STEPS)
+    training.claim(second, facts.ClaimDone, step=STEPS)
+    training.end(second)
+    training.evaluate()
+    return training.close()
+
+
+def alone(number=1, step=15):
+    """Return a trial that ended with one part of its checkpoint and never wrote the other."""
+    training = InPlace(f"trial/{number}")
+    training.arm(step)
+    uid = training.start()
+    training.restore(uid, 0)
+    training.save(uid, step, parts=1)
+    training.hold(uid, step)
+    die(training, uid)
+    return training.close("Error")
+
+
 def torn(number=1, **save):
     """Return a trial with a damaged or prematurely committed checkpoint."""
     training, uid = struck(number)

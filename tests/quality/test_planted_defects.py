@@ -205,22 +205,8 @@ def test_a_model_that_is_registered_twice_is_caught():
 
 
 def test_an_entry_that_is_written_before_its_model_is_caught_although_all_is_there_in_the_end():
-    def early(number):
-        training, uid = histories.struck(number)
-        training.save(uid, 15)
-        histories.die(training, uid)
-        second = training.start(attempt=1, node="node-2")
-        training.restore(second, 15, training.checkpoint_key(15))
-        training.run(second, 16, histories.STEPS)
-        digest = histories.digest_of("model", histories.STEPS, "")
-        training.register(key=f"models/model-{digest[:12]}.npz", digest=digest)
-        training.publish(second, histories.STEPS)
-        training.claim(second, histories.facts.ClaimDone, step=histories.STEPS)
-        training.end(second)
-        training.evaluate()
-        return training.close()
-
-    assert_fails(judged(early(1)), "corruption", "registered-before-promotion")
+    judgement = judged(histories.registered_early())
+    assert_fails(judgement, "corruption", "registered-before-promotion")
 
 
 def test_an_entry_whose_object_is_not_there_dangles():

@@ -58,18 +58,11 @@ def test_a_marker_without_its_object_is_caught():
 
 
 def test_a_part_without_the_others_is_torn_once_nobody_completes_it():
-    training = histories.InPlace("trial/1")
-    training.arm(15)
-    uid = training.start()
-    training.restore(uid, 0)
-    training.save(uid, 15, parts=1)
-    training.hold(uid, 15)
-    histories.die(training, uid)
     options = {
         "scenario": histories.in_place_scenario(),
         "control": histories.in_place_control,
     }
-    found = verdict(judged(training.close("Error"), **options), "corruption")
+    found = verdict(judged(histories.alone(), **options), "corruption")
     assert (found.status, found.cause) == (Status.FAIL, "torn-artifact")
     assert "without checkpoints/meta.json" in found.message
     whole = verdict(judged(histories.in_place(mixed=False), **options), "corruption")
