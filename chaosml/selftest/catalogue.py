@@ -146,9 +146,9 @@ _RESTARTS = (
         named=Named("recovery", "grace-ran-out"),
     ),
     Defect(
-        name="lingering-retry",
-        what="a retried attempt holds its machine for a while before it does anything",
-        edits=(defective("--defect=lingers"),),
+        name="wasteful-retry",
+        what="a retried attempt warms up for longer than the whole training takes",
+        edits=(defective("--defect=warms-up"),),
         scene=THRIFTY,
         view="gone",
         named=Named("waste", "too-much-waste"),

@@ -25,7 +25,6 @@ from chaosml.reference.trainer import Trainer
 
 __all__ = [
     "InParts",
-    "Lingers",
     "MarkerAlone",
     "MarkerFirst",
     "OwnDataset",
@@ -41,7 +40,6 @@ _Commit = Callable[[Bucket, str, _Manifest, bytes], None]
 _WRITE_BYTES = 1000
 _DROPPED_ROWS = 300
 _SAVE_S = 2.0
-_LINGER_S = 8.0
 
 
 class MarkerFirst(Training):
@@ -182,16 +180,6 @@ class SlowToSave(Training):
         if self._checkpoints.saved_step < trainer.step:
             time.sleep(_SAVE_S)
         super()._save(trainer)
-
-
-class Lingers(Training):
-    """Waits before it goes on where another attempt left off, so that things may settle."""
-
-    def run(self) -> None:
-        """Do what is left to do."""
-        if self._identity.attempt != "0":
-            time.sleep(_LINGER_S)
-        super().run()
 
 
 class InParts(Training):

@@ -19,7 +19,18 @@ from chaosml.reference.promotion import Artifact
 from chaosml.reference.train import Settings, Training
 from chaosml.reference.trainer import Trainer
 
-__all__ = ["OffByOne", "Prefetching", "RepeatsStep", "SavesInHandler", "StaleLatest", "TakesTwice"]
+__all__ = [
+    "OffByOne",
+    "Prefetching",
+    "RepeatsStep",
+    "SavesInHandler",
+    "StaleLatest",
+    "TakesTwice",
+    "WarmsUp",
+]
+
+_WARM_UP_STEPS = 40_000
+"""Several times the work of the whole pipeline, on a machine of any speed."""
 
 
 class TakesTwice(Training):
@@ -88,6 +99,19 @@ class SavesInHandler(Training):
     def _on_sigterm(self, number: int, frame: FrameType | None) -> None:
         self._checkpoints.save(self._counted, self._trainer.state())
         sys.exit(TERMINATED)
+
+
+class WarmsUp(Training):
+    """Trains for a while before it goes on where another attempt left off, and forgets that."""
+
+    def _resume(self) -> Trainer:
+        trainer = super()._resume()
+        if self._identity.attempt != "0":
+            state, step = trainer.state(), trainer.step
+            for _ in range(_WARM_UP_STEPS):
+                trainer.advance()
+            trainer.load(state, step=step)
+        return trainer
 
 
 class StaleLatest(Training):

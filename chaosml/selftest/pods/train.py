@@ -12,7 +12,6 @@ __all__ = ["main"]
 
 _TRAININGS: dict[str, type[train.Training]] = {
     "in-parts": saves.InParts,
-    "lingers": saves.Lingers,
     "marker-alone": saves.MarkerAlone,
     "marker-first": saves.MarkerFirst,
     "off-by-one": states.OffByOne,
@@ -26,6 +25,7 @@ _TRAININGS: dict[str, type[train.Training]] = {
     "takes-twice": states.TakesTwice,
     "trusts-object": saves.TrustsObject,
     "unflushed": saves.Unflushed,
+    "warms-up": states.WarmsUp,
 }
 
 
