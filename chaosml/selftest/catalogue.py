@@ -12,6 +12,7 @@ from chaosml.selftest.scenes import (
     PATIENT,
     PREPARING,
     PUBLISHING,
+    REFUSED,
     REGISTERING,
     SAVED,
     SLOW_STORE,
@@ -178,6 +179,13 @@ _ARTIFACTS = (
         edits=(defective("--defect=marker-alone"),),
         scene=SAVED,
         view="gone",
+        named=Named("corruption", "marker-without-data"),
+    ),
+    Defect(
+        name="swallowed-upload-error",
+        what="a failed upload is logged and taken for done",
+        edits=(argument("--careless=swallows-errors"),),
+        scene=REFUSED,
         named=Named("corruption", "marker-without-data"),
     ),
     Defect(
@@ -348,11 +356,6 @@ OUT_OF_REACH = (
         "zombie-writer",
         "an old attempt goes on writing beside the new one",
         "no fault of this version keeps a pod alive after its attempt counts as ended",
-    ),
-    OutOfReach(
-        "swallowed-upload-error",
-        "a failed upload is logged and taken for done",
-        "no fault of this version lets the store refuse a single request",
     ),
     OutOfReach(
         "seed-from-the-clock",

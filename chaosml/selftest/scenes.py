@@ -12,6 +12,7 @@ __all__ = [
     "PATIENT",
     "PREPARING",
     "PUBLISHING",
+    "REFUSED",
     "REGISTERING",
     "SAVED",
     "SCENES",
@@ -107,6 +108,19 @@ SLOW_STORE = Scene(
 )
 """A store that answers late for a while: no reason to die, to ask again, or to stay slow."""
 
+REFUSED = Scene(
+    name="refused",
+    inject="storage.throttle",
+    when={"step": {"between": [12, 18]}},
+    options={
+        "for": "30s",
+        "operations": ["PutObject", "UploadPart"],
+        "key": "/step-000020/state-",
+        "first": 1,
+    },
+)
+"""A store that refuses the object of one checkpoint, once."""
+
 DELETED_ADHOC = Scene(
     name="deleted-adhoc",
     when={"step": {"between": [22, 28]}},
@@ -134,5 +148,6 @@ SCENES = (
     REGISTERING,
     PREPARING,
     SLOW_STORE,
+    REFUSED,
 )
 """Those that the healthy pipeline passes."""
