@@ -12,6 +12,7 @@ from chaosml.checkers.defects import (
     Defect,
     find_false_guard_hits,
     find_half_trained,
+    find_incomplete,
     find_mixed,
     find_regressions,
     find_torn,
@@ -19,7 +20,7 @@ from chaosml.checkers.defects import (
 )
 from chaosml.checkers.evidence import Evidence, unknown
 from chaosml.checkers.rate import lower_bound, upper_bound
-from chaosml.checkers.registrations import find_dangling, find_duplicates
+from chaosml.checkers.registrations import find_dangling, find_duplicates, find_premature
 from chaosml.checkers.repetitions import find_won
 from chaosml.scenario.model import Bound
 from chaosml.timeline.analysis import Analysis
@@ -30,6 +31,8 @@ __all__ = ["Corruption", "defects_of"]
 _NAME = "corruption"
 _SHOWN_CONFIDENCE = 0.95
 _EVIDENCE_MAX = 12
+_MENDED = frozenset({"marker-before-data", "registered-before-promotion"})
+"""Defects of an order that was right in the end: they are named after those that stay."""
 
 
 class Corruption:
@@ -61,12 +64,17 @@ def defects_of(evidence: Evidence, execution: Analysis) -> list[Defect]:
         *find_torn(execution, sure=sure),
         *find_duplicates(execution, None if run_id is None else run_id.registry),
         *find_dangling(execution, sure=sure),
+        *find_premature(execution, sure=sure),
     ]
     if whole:
         found += find_won(execution, evidence.scenario.pipeline.identity_fields)
     found += find_regressions(execution)
     if whole:
-        found += [*find_mixed(execution), *find_false_guard_hits(execution)]
+        found += [
+            *find_incomplete(execution),
+            *find_mixed(execution),
+            *find_false_guard_hits(execution),
+        ]
     return found
 
 
@@ -77,7 +85,7 @@ def _doubt(execution: Analysis) -> str:
 
 
 def _judge(evidence: Evidence, execution: Analysis) -> Verdict:
-    suspected = defects_of(evidence, execution)
+    suspected = sorted(defects_of(evidence, execution), key=lambda one: one.cause in _MENDED)
     found = [defect for defect in suspected if defect.sure]
     measures = dict(hygiene_of(execution))
     if suspected and not found:

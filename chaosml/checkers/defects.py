@@ -21,6 +21,7 @@ __all__ = [
     "Defect",
     "find_false_guard_hits",
     "find_half_trained",
+    "find_incomplete",
     "find_mixed",
     "find_regressions",
     "find_torn",
@@ -144,6 +145,28 @@ def find_mixed(execution: Analysis) -> Iterator[Defect]:
         )
 
 
+def find_incomplete(execution: Analysis) -> Iterator[Defect]:
+    """Find artifacts in several objects of which some were never written (K1)."""
+    for artifact in execution.contract.artifacts:
+        if len(artifact.parts) < 2:
+            continue
+        written = {version.key: version for version in execution.storage.of(artifact, Kind.PART)}
+        sets = {artifact.part_keys(version.what.groups) for version in written.values()}
+        for keys in sorted(sets):
+            there = [written[key] for key in keys if execution.storage.current(key) is not None]
+            lacking = [key for key in keys if execution.storage.current(key) is None]
+            if not there or not lacking:
+                continue
+            yield Defect(
+                "torn-artifact",
+                f"{there[0].key} was left without {' and '.join(lacking)}, which belongs to it",
+                cite(execution, there[0].observed.at, f"{there[0].key}, alone"),
+                read=any(_was_read(execution, version) for version in there),
+                advice="let the guard look for all parts, or commit them with a marker "
+                "written last",
+            )
+
+
 def find_half_trained(execution: Analysis) -> Iterator[Defect]:
     """Find models that are published or registered before training is complete (K3)."""
     registered = {seen.fact.source: seen for seen in execution.timeline.entries}
@@ -264,11 +287,12 @@ def find_false_guard_hits(execution: Analysis) -> Iterator[Defect]:
             for version in execution.storage.of(artifact)
             if version.write is None or not version.write.at.is_after(done.at)
             if artifact.final_step in (None, execution.storage.step_of(version))
+            and execution.storage.is_committed(version)
         ]
         if not final:
             yield Defect(
                 "false-guard-hit",
-                f"pod {pod.uid} took the training for done, and no final model was there",
+                f"pod {pod.uid} took the training for done, and no final model was committed",
                 cite(execution, done.at, "done, without a step"),
                 advice="let the guard verify the completion marker and what it names",
             )

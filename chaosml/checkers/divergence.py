@@ -8,10 +8,15 @@ from chaosml.checkers.ledger import Difference, first_difference, ledger_flaws, 
 from chaosml.checkers.mixtures import find_mixtures
 from chaosml.checkers.reference import Reference, state_of
 from chaosml.timeline.analysis import Analysis
+from chaosml.timeline.lineage import Part
 
 __all__ = ["Band", "Divergence", "find_divergence", "loss_band"]
 
 _BAND_STEPS = 10
+_SHIFT_ADVICE = (
+    "save the position of the batches that the training has used, no earlier and no later: a "
+    "loader that prefetches is ahead of it"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +66,38 @@ def _explain(
         )
     missing = reference.missing_components()
     if not missing:
-        return Divergence("diverged-trajectory", where, first, words, None)
+        cause, why = _shift(trial, reference, first) or ("diverged-trajectory", "")
+        advice = _SHIFT_ADVICE if why else None
+        return Divergence(cause, where, first, words + why, advice)
     words += f"; checkpoints hold no {', '.join(missing)}"
     advice = f"save and restore {', '.join(missing)} with the checkpoint"
     # Another batch can only come from the sampler, another loss on the same batch never does.
     fits = (missing[0] == "sampler") == (first is not None and first.what == "batch")
     cause = f"{missing[0]}-not-restored" if len(missing) == 1 and fits else "diverged-trajectory"
     return Divergence(cause, where, first, words, advice)
+
+
+def _shift(
+    trial: Analysis, reference: Reference, first: Difference | None
+) -> tuple[str, str] | None:
+    """Return cause and words where a restore put the batches one ahead or one back."""
+    control = reference.part
+    if control is None or first is None or first.what != "batch":
+        return None
+    for part in trial.lineage.parts:
+        if part.start + 1 != first.step or first.step > part.stop:
+            continue
+        taken = part.claims.ledger.batch_bytes(part_row(part, first.step))
+        if part.start and taken == _batch_of(control, first.step - 1):
+            words = f"; step {first.step} took the batch of step {first.step - 1} again"
+            return "batch-applied-twice", words
+        if first.step < control.stop and taken == _batch_of(control, first.step + 1):
+            return "batch-left-out", f"; step {first.step} left out a batch"
+    return None
+
+
+def _batch_of(control: Part, step: int) -> bytes:
+    return control.claims.ledger.batch_bytes(part_row(control, step))
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,12 +32,16 @@ class Mislabelled:
     """When the control had the state that it holds."""
 
 
-def mislabelled(analysis: Analysis, control: Analysis, part: Part) -> list[Mislabelled]:
+def mislabelled(
+    analysis: Analysis, control: Analysis, part: Part, *, always: bool = False
+) -> list[Mislabelled]:
     """Return the checkpoints of an execution that hold another step's state than they name.
 
-    Only where digests can be compared: the control's own checkpoints must match its claims.
+    Only where digests can be compared: a checkpoint of the control must hold the state that it
+    claims for that step. With `always`, that of any step will do, so that a pipeline is found
+    which names every checkpoint wrongly; ask so only where something else went wrong.
     """
-    if not _is_comparable(control, part):
+    if not _is_comparable(control, part, always=always):
         return []
     found = []
     for version, step in _checkpoints(analysis):
@@ -54,14 +58,16 @@ def mislabelled(analysis: Analysis, control: Analysis, part: Part) -> list[Misla
     return found
 
 
-def _is_comparable(control: Analysis, part: Part) -> bool:
-    matches = [
-        part.claims.ledger.state_bytes(part_row(part, step))
-        == pack_state(version.fact.digest or "")
-        for version, step in _checkpoints(control)
-        if 1 <= step <= part.stop
-    ]
-    return any(matches)
+def _is_comparable(control: Analysis, part: Part, *, always: bool) -> bool:
+    for version, step in _checkpoints(control):
+        packed = pack_state(version.fact.digest or "")
+        if always and _row_of_state(part, packed) is not None:
+            return True
+        if 1 <= step <= part.stop:
+            claimed = part.claims.ledger.state_bytes(part_row(part, step))
+            if claimed == packed:
+                return True
+    return False
 
 
 def _checkpoints(analysis: Analysis) -> list[tuple[Version, int]]:

@@ -35,6 +35,19 @@ _NOT_RETRIED = {
     "what a kubelet writes",
     ("Failed", "Never"): "the task has no retryStrategy",
 }
+_ENDED = {
+    "Max duration limit exceeded": "retries-cut-off",
+    "Backoff would exceed max duration limit": "retries-cut-off",
+    "retryStrategy.expression evaluated to false": "excluded-by-expression",
+    "No more retries left": "retries-exhausted",
+}
+"""What Argo says of a Retry vertex that it gives up; its policy alone leaves no message."""
+_ADVICE = {
+    "retries-cut-off": "leave backoff.maxDuration out: it counts from the start of the first "
+    "attempt, the time that attempts run included",
+    "excluded-by-expression": "exit 143 on SIGTERM, and let the expression exclude only what no "
+    "retry can mend",
+}
 _MEND_FIRST = "the pipeline fails without any fault: mend that before its resilience is tested"
 _COVER_BOTH = (
     "use retryPolicy: Always (or an expression over both Error and Failed), with a limit: a pod's "
@@ -165,6 +178,11 @@ def _explain(
     early = false_success(execution)
     if early is not None:
         return "false-success", f"{early}; then {what}", EXIT_ADVICE
+    given_up = _given_up(execution, phase.task)
+    if given_up in _ENDED:
+        cause = _ENDED[given_up]
+        words = f"{what}: attempt {phase.attempt} was the last: {given_up}"
+        return cause, f"{words} (view {_view_of(phase)})", _ADVICE.get(cause)
     policy = policies.get(phase.task)
     reason = _NOT_RETRIED.get((phase.phase, policy or ""))
     if phase.phase == "Error" and phase.message == _POD_DELETED:
@@ -180,6 +198,16 @@ def _explain(
         return "task-failed", f"{what}; pods: {attempts}", None
     because = f": {reason}" if reason is not None else ""
     return cause, f"{what} was not retried{because} (view {_view_of(phase)})", _COVER_BOTH
+
+
+def _given_up(execution: Analysis, task: str) -> str:
+    """Return what Argo said when it gave a task up; empty where it said nothing."""
+    said = [
+        seen.fact.message
+        for seen in execution.timeline.tasks
+        if seen.fact.task == task and seen.fact.attempt is None and seen.fact.phase in _BROKEN
+    ]
+    return said[-1] if said else ""
 
 
 def _view_of(phase: TaskPhase) -> str:

@@ -28,6 +28,7 @@ __all__ = ["Recovery"]
 
 _NAME = "recovery"
 _P95 = 0.95
+_KILLED = 137
 
 
 class Recovery:
@@ -217,6 +218,7 @@ def _judge_steps(evidence: Evidence, trial: Analysis, most: int) -> Verdict:
         return unknown(_NAME, expectation, trial.name, "not-injected", words)
     total = 0
     refs: tuple[EventRef, ...] = ()
+    cut_short = next((outage for outage in trial.outages if _ran_out_of_grace(outage)), None)
     for outage in trial.outages:
         if not outage.mark:
             continue
@@ -239,7 +241,18 @@ def _judge_steps(evidence: Evidence, trial: Analysis, most: int) -> Verdict:
     measures: dict[str, str | int | float | bool | None] = {"lost_steps": total}
     if total <= most:
         return _say(trial, expectation, Status.PASS, None, words, refs, measures)
-    return _say(trial, expectation, Status.FAIL, "too-many-steps-lost", words, refs, measures)
+    cause = "too-many-steps-lost"
+    if cut_short is not None:
+        cause = "grace-ran-out"
+        words += f"; pod {cut_short.pod.uid} was asked to end and killed before it had done so"
+    return _say(trial, expectation, Status.FAIL, cause, words, refs, measures)
+
+
+def _ran_out_of_grace(outage: Outage) -> bool:
+    """Whether the pod was given time to end, and it was not enough."""
+    exited = outage.pod.exited
+    granted = [seen for seen in outage.pod.deletions if seen.fact.grace_s]
+    return bool(granted) and exited is not None and exited.fact.exit_code == _KILLED
 
 
 def _seconds(span: Span) -> str:

@@ -1,4 +1,4 @@
-"""Defects of registry entries: registered twice, or naming what is not there."""
+"""Defects of registry entries: registered twice or too early, or naming what is not there."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 from chaosml.checkers.defects import Defect
 from chaosml.checkers.evidence import cite
-from chaosml.event import RegistryObserved
+from chaosml.event import RegistryObserved, Request
 from chaosml.timeline.analysis import Analysis
-from chaosml.timeline.moment import Seen
+from chaosml.timeline.moment import Order, Seen, order
 
-__all__ = ["find_dangling", "find_duplicates"]
+__all__ = ["find_dangling", "find_duplicates", "find_premature"]
 
 
 def find_duplicates(execution: Analysis, run_id_field: str | None) -> Iterator[Defect]:
@@ -84,3 +84,44 @@ def find_dangling(execution: Analysis, *, sure: bool) -> Iterator[Defect]:
                 (*refs, *cite(execution, current.observed.at, f"{source} as it is")),
                 advice="register objects under keys that nothing overwrites",
             )
+
+
+def find_premature(execution: Analysis, *, sure: bool) -> Iterator[Defect]:
+    """Find entries that were written before what they name was committed (K5).
+
+    In between they dangle, and for good if the writer dies there. Needs to know every write:
+    without `sure` nothing is found.
+    """
+    written = {seen.fact.key: seen for seen in execution.storage.writes} if sure else {}
+    for seen in execution.timeline.entries:
+        source, entry = seen.fact.source, written.get(seen.fact.entry)
+        promoted = None if source is None else _promotion(execution, source)
+        if promoted is None or entry is None:
+            continue
+        came = order(entry.at, promoted.at)
+        if came is Order.AFTER:
+            continue
+        yield Defect(
+            "registered-before-promotion",
+            f"registry entry {seen.fact.entry} was written before {promoted.fact.key}, which "
+            f"commits {source}",
+            (
+                *cite(execution, entry.at, f"entry {seen.fact.entry}"),
+                *cite(execution, promoted.at, f"write of {promoted.fact.key}"),
+            ),
+            advice="register last, and only what is committed",
+            sure=came is Order.BEFORE,
+        )
+
+
+def _promotion(execution: Analysis, source: str) -> Seen[Request] | None:
+    """Return the first write that committed an object; None where it was not seen."""
+    versions = execution.storage.by_key.get(source, ())
+    if not versions:
+        return None
+    marker = execution.storage.marker_of(versions[0])
+    artifact = versions[0].what.artifact
+    if artifact is None or (marker is None and artifact.artifact.commit == "marker-last"):
+        return None
+    first = versions[0] if marker is None else execution.storage.by_key[marker.key][0]
+    return first.write

@@ -29,6 +29,8 @@ from chaosml.verdict import EventRef, Status, Verdict
 __all__ = ["Resume", "diverges"]
 
 _NAME = "resume"
+_EXPLAINED_BY_LABELS = frozenset({"claims-inconsistent", "lineage-unknown", "diverged-trajectory"})
+"""Causes that a checkpoint under the name of another step brings about."""
 
 
 class Resume:
@@ -126,7 +128,10 @@ class _Trial:
 
     def judge(self) -> Verdict:
         """Return the verdict; the first question that cannot be answered well decides."""
-        return self.judge_execution() or self._judge_labels() or self._judge_state()
+        found = self.judge_execution()
+        if found is not None and found.cause in _EXPLAINED_BY_LABELS:
+            return self._judge_labels(always=True) or found
+        return found or self._judge_labels() or self._judge_state()
 
     def judge_execution(self) -> Verdict | None:
         """Return what the trial says by itself, without a control to compare it with."""
@@ -233,11 +238,11 @@ class _Trial:
             return self._unknown("evidence-lost", f"no step after {reached} of {wanted} is known")
         return None
 
-    def _judge_labels(self) -> Verdict | None:
+    def _judge_labels(self, *, always: bool = False) -> Verdict | None:
         part = self.reference.part
         if part is None or self.reference.doubt:
             return None
-        found = mislabelled(self.trial, self.reference.controls[0], part)
+        found = mislabelled(self.trial, self.reference.controls[0], part, always=always)
         if not found:
             return None
         first = found[0]
@@ -252,7 +257,8 @@ class _Trial:
                 *cite(self.reference.controls[0], first.claimed, f"state of step {first.holds}"),
             ),
             {"step": first.named, "holds_step": first.holds},
-            "save at a step boundary, never inside the signal handler",
+            "count the step and update the state together, and save at a step boundary, never "
+            "inside the signal handler",
         )
 
     def _judge_state(self) -> Verdict:
@@ -268,9 +274,12 @@ class _Trial:
         if not reference.state:
             return self._unknown("no-state", "no final checkpoint or model of a control was read")
         divergence = find_divergence(self.trial, reference)
-        if divergence is not None:
-            return self._diverged(divergence)
-        return self._pass_exact()
+        if divergence is None:
+            return self._pass_exact()
+        diverged = self._diverged(divergence)
+        if diverged.status is Status.FAIL and divergence.cause in _EXPLAINED_BY_LABELS:
+            return self._judge_labels(always=True) or diverged
+        return diverged
 
     def _diverged(self, divergence: Divergence) -> Verdict:
         refs: tuple[EventRef, ...] = ()

@@ -1,11 +1,15 @@
-"""`waste`: the compute that a trial used beyond what the controls needed, and what for."""
+"""`waste`: what an execution used up or left lying about beyond need.
+
+Decides `compute-waste`, the compute that a trial used beyond what the controls needed, and
+`orphan-uploads`, what a store keeps and bills of uploads that nobody ended.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from chaosml.checkers.endings import false_success
-from chaosml.checkers.evidence import Evidence, any_doubt, infrastructure_doubt, unknown
+from chaosml.checkers.evidence import Evidence, any_doubt, cite, infrastructure_doubt, unknown
 from chaosml.timeline.analysis import Analysis
 from chaosml.timeline.moment import Span
 from chaosml.verdict import Status, Verdict
@@ -14,19 +18,25 @@ __all__ = ["Waste", "waste_of"]
 
 _NAME = "waste"
 _EXPECTATION = "compute-waste"
+_UPLOADS = "orphan-uploads"
+_SHOWN_MAX = 5
 
 
 class Waste:
-    """Compares CPU-seconds of each trial with the mean of the controls."""
+    """Compares CPU-seconds of each trial with the mean of the controls; counts left-overs."""
 
     name = _NAME
 
     def check(self, evidence: Evidence) -> Sequence[Verdict]:
-        """Return one verdict for each trial; nothing where no limit is stated."""
-        limit = evidence.scenario.expect.compute_waste
-        if limit is None:
-            return []
-        return [_judge(evidence, trial, limit.at_most) for trial in evidence.trials]
+        """Return a verdict for each stated limit: of compute for trials, of uploads for all."""
+        verdicts: list[Verdict] = []
+        compute = evidence.scenario.expect.compute_waste
+        if compute is not None:
+            verdicts += [_judge(evidence, one, compute.at_most) for one in evidence.trials]
+        uploads = evidence.scenario.expect.orphan_uploads
+        if uploads is not None:
+            verdicts += [_judge_uploads(one, uploads.at_most) for one in evidence.executions]
+        return verdicts
 
 
 def waste_of(trial: Analysis, controls: Sequence[Analysis]) -> Span | None:
@@ -86,4 +96,39 @@ def _judge(evidence: Evidence, trial: Analysis, most: float) -> Verdict:
         cause=cause or None,
         message=words,
         measures={"waste": waste.middle_s, **shares},
+    )
+
+
+def _judge_uploads(execution: Analysis, most: int) -> Verdict:
+    """Judge what the store still keeps of uploads that were begun and never ended."""
+    pending = execution.timeline.pending
+    if len(pending) > most:
+        keys = ", ".join(seen.fact.key for seen in pending[:_SHOWN_MAX])
+        return Verdict(
+            checker=_NAME,
+            expectation=_UPLOADS,
+            execution=execution.name,
+            status=Status.FAIL,
+            cause="orphan-upload",
+            message=f"{len(pending)} multipart uploads were never ended, the limit is {most}: "
+            f"{keys}",
+            evidence=tuple(
+                ref
+                for seen in pending[:_SHOWN_MAX]
+                for ref in cite(execution, seen.at, f"upload of {seen.fact.key} is open")
+            ),
+            measures={"orphan_uploads": len(pending)},
+            advice="abort what an earlier attempt began, and give the bucket a lifecycle rule "
+            "AbortIncompleteMultipartUpload: no listing of objects shows these parts",
+        )
+    doubt = execution.timeline.doubt_of_store()
+    if doubt:
+        return unknown(_NAME, _UPLOADS, execution.name, "evidence-lost", doubt)
+    return Verdict(
+        checker=_NAME,
+        expectation=_UPLOADS,
+        execution=execution.name,
+        status=Status.PASS,
+        message=f"{len(pending)} multipart uploads were left open, the limit is {most}",
+        measures={"orphan_uploads": len(pending)},
     )

@@ -24,7 +24,14 @@ __all__ = ["SOURCE_LABEL", "build_own", "ensure_in_nodes", "full_name", "load_ow
 SOURCE_LABEL = "dev.chaosml.source"
 """Label of our image: digest of the files it was built from."""
 
-_FILES = ("Dockerfile", "README.md", "kind-config.yaml", "pyproject.toml")
+_FILES = (
+    "Dockerfile",
+    "README.md",
+    "kind-config.yaml",
+    "pyproject.toml",
+    "scenarios/pipelines/adhoc.yaml",
+    "scenarios/pipelines/resilient.yaml",
+)
 _LIST_S = 30.0
 _PULL_S = 600.0
 _RUNTIME_S = 60.0

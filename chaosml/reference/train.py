@@ -10,8 +10,10 @@ from __future__ import annotations
 import argparse
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy
+from numpy.typing import NDArray
 
 from chaosml import probe
 from chaosml.reference import layout, notice, promotion
@@ -34,7 +36,7 @@ from chaosml.reference.program import (
 from chaosml.reference.promotion import Artifact
 from chaosml.reference.trainer import COMPONENTS, Trainer
 
-__all__ = ["Settings", "Training", "main"]
+__all__ = ["Settings", "Training", "main", "model_of"]
 
 _BACKOFF_FACTOR = 3
 
@@ -141,16 +143,19 @@ class Training:
             )
 
     def _publish(self, trainer: Trainer, place: layout.Place) -> Artifact:
-        model = {
-            name: array for name, array in trainer.state().items() if name.startswith("model/")
-        }
         return promotion.promote(
             self._bucket,
             key=place.data,
             marker=place.manifest,
-            arrays={**model, "meta/step": numpy.array(trainer.step, dtype=numpy.int64)},
+            arrays=model_of(trainer),
             fields={**self._identity.fields(), "step": trainer.step},
         )
+
+
+def model_of(trainer: Trainer) -> dict[str, NDArray[Any]]:
+    """Return what is published of a training: its parameters and their step."""
+    model = {name: array for name, array in trainer.state().items() if name.startswith("model/")}
+    return {**model, "meta/step": numpy.array(trainer.step, dtype=numpy.int64)}
 
 
 def _parse() -> argparse.Namespace:
@@ -216,8 +221,8 @@ def _bucket(arguments: argparse.Namespace) -> Bucket:
     return Bucket(arguments.bucket)
 
 
-def main() -> None:
-    """Run the step."""
+def main(training: type[Training] = Training) -> None:
+    """Run the step; with another training, such as one with a planted defect, in its place."""
     arguments = _parse()
     interruption = Interruption()
     interruption.listen()
@@ -226,7 +231,7 @@ def main() -> None:
         probe.ready()
         notice.watch(interruption, poll_s=arguments.notice_poll_ms / 1000)
         identity = identify(arguments, dataset_sha256=arguments.dataset_sha256)
-        Training(_bucket(arguments), identity, _settings(arguments), interruption).run()
+        training(_bucket(arguments), identity, _settings(arguments), interruption).run()
 
     conclude(work)
 

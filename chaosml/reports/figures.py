@@ -55,6 +55,7 @@ _WORST: Mapping[str, Callable[[float], str]] = {
     "waste": share,
     "throughput_recovery_s": duration,
     "requests_per_upload": ratio,
+    "orphan_uploads": steps,
 }
 """Measures of verdicts whose largest says how near to its limit an expectation came."""
 

@@ -28,6 +28,7 @@ __all__ = [
     "Bound",
     "Cluster",
     "Corruption",
+    "CountLimit",
     "Duration",
     "DurationLimit",
     "Embedded",
@@ -324,6 +325,12 @@ class StepLimit(_Model):
     at_most: Annotated[Integer, Field(ge=0)]
 
 
+class CountLimit(_Model):
+    """A limit for how many there may be."""
+
+    at_most: Annotated[Integer, Field(ge=0)]
+
+
 class ShareLimit(_Model):
     """A limit for a share."""
 
@@ -356,6 +363,8 @@ class Expectations(_Model):
     """From the end of a degradation until the step rate is back at 90 % of the controls'."""
     requests_per_upload: RatioLimit | None = None
     """Write requests of a degraded task over those that the store took."""
+    orphan_uploads: CountLimit | None = None
+    """Multipart uploads that nobody completed or aborted, at the end of an execution."""
     lineage: Literal["complete"] | None = None
 
 

@@ -222,6 +222,93 @@ def mislabelled(number=1, step=15):
     return training.close()
 
 
+def named_ahead(number=1, step=15):
+    """Return a trial of a pipeline that names every checkpoint by the step that comes next."""
+    training, uid = struck(number, step, named_ahead=1)
+    die(training, uid)
+    second = training.start(attempt=1, node="node-2")
+    held = step - step % EVERY
+    key = f"checkpoints/step-{held + 1}/state-{training.digest(held)[:12]}.npz"
+    training.restore(second, held + 1, key)
+    training.trajectory = "one step short"
+    training.run(second, held + 2, STEPS)
+    finish(training, second)
+    return training.close()
+
+
+def saved_in_handler(number=1, step=15):
+    """Return a trial whose handler saved a step that the program had not counted yet."""
+    training, uid = struck(number, step)
+    training.save(uid, step - 1, holds=step)
+    die(training, uid)
+    second = training.start(attempt=1, node="node-2")
+    training.restore(
+        second, step - 1, f"checkpoints/step-{step - 1}/state-{training.digest(step)[:12]}.npz"
+    )
+    training.trajectory = "a batch twice"
+    training.run(second, step, STEPS)
+    finish(training, second)
+    return training.close()
+
+
+def shifted_batches(number=1, step=15, by=1):
+    """Return a trial whose sampler goes on `by` batches away from where it was."""
+    training, uid = struck(number, step)
+    training.save(uid, step)
+    die(training, uid)
+    second = training.start(attempt=1, node="node-2")
+    training.restore(second, step, training.checkpoint_key(step))
+    training.trajectory = f"shifted by {by}"
+    for here in range(step + 1, STEPS + 1):
+        training.step(second, here, batch=digest_of("batch", here + by)[:16])
+        if here % EVERY == 0:
+            training.save(second, here)
+    finish(training, second)
+    return training.close()
+
+
+def guarded(number=1, step=STEPS, commits=False):
+    """Return a trial struck once the model was stored, and whose next attempt did nothing."""
+    training, uid = struck(number, step)
+    training.publish(uid, step, commits=commits)
+    die(training, uid)
+    second = training.start(attempt=1, node="node-2")
+    training.claim(second, facts.ClaimReady)
+    training.claim(second, facts.ClaimDone, step=step)
+    training.end(second)
+    training.evaluate()
+    return training.close()
+
+
+def registered_early(number=1):
+    """Return a trial whose model is registered before it is there."""
+    training, uid = struck(number)
+    training.save(uid, 15)
+    die(training, uid)
+    second = training.start(attempt=1, node="node-2")
+    training.restore(second, 15, training.checkpoint_key(15))
+    training.run(second, 16, STEPS)
+    digest = digest_of("model", STEPS, "")
+    training.register(key=f"models/model-{digest[:12]}.npz", digest=digest)
+    training.publish(second, STEPS)
+    training.claim(second, facts.ClaimDone, step=STEPS)
+    training.end(second)
+    training.evaluate()
+    return training.close()
+
+
+def alone(number=1, step=15):
+    """Return a trial that ended with one part of its checkpoint and never wrote the other."""
+    training = InPlace(f"trial/{number}")
+    training.arm(step)
+    uid = training.start()
+    training.restore(uid, 0)
+    training.save(uid, step, parts=1)
+    training.hold(uid, step)
+    die(training, uid)
+    return training.close("Error")
+
+
 def torn(number=1, **save):
     """Return a trial with a damaged or prematurely committed checkpoint."""
     training, uid = struck(number)

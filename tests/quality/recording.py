@@ -97,6 +97,8 @@ class Training:
     execution: str = "control/1"
     omit: tuple = ()
     """Components that checkpoints lack."""
+    named_ahead: int = 0
+    """How many steps ahead the names of its checkpoints are."""
     grain: str = ""
     """What makes this execution's arithmetic differ, such as another thread count."""
     fingerprint: dict = field(default_factory=lambda: {"cpu": "x"})
@@ -113,6 +115,7 @@ class Training:
         self.store = {}
         self.latest = {}
         self.entries = []
+        self.pending = []
         self.pods = {}
         self.lines = {}
         self.chain = {}
@@ -232,7 +235,8 @@ class Training:
         for step in range(first, last + 1):
             self.step(uid, step)
             if step % self.every == 0:
-                self.save(uid, step)
+                ahead = {"holds": step} if self.named_ahead else {}
+                self.save(uid, step + self.named_ahead, **ahead)
 
     def digests(self, step):
         """Return the digest of each saved component after a step."""
@@ -293,13 +297,15 @@ class Training:
             "git_commit": "c0ffee",
         }
 
-    def publish(self, uid, step):
-        """Publish the model of a step; return its key."""
+    def publish(self, uid, step, commits=True):
+        """Publish the model of a step, or store it only; return its key."""
         digest = digest_of("model", step, self.trajectory)
         key = f"models/model-{digest[:12]}.npz"
         self.put(
             uid, key, role="model", digest=digest, digests={"model": digest}, sha256=digest_of(key)
         )
+        if not commits:
+            return key
         self.put(
             uid,
             "models/manifest.json",
@@ -481,6 +487,8 @@ class Training:
             self.say(f"object/{one.key}", fact, "audit")
         for entry in self.entries:
             self.say(f"registry/{entry.entry}", entry, "audit")
+        for upload in self.pending:
+            self.say(f"object/{upload.key}", upload, "audit")
         self.say(
             "audit",
             facts.AuditFinished(

@@ -41,6 +41,14 @@ TRIALS = {
     "rerun registered": (lambda: repeated.rerun(again="registry/v2.json"), histories.control),
     "fenced zombie": (lambda: repeated.late_writer(fenced=True), histories.control),
     "zombie": (lambda: repeated.late_writer(fenced=False), histories.in_place_control),
+    "alone": (histories.alone, histories.in_place_control),
+    "batch twice": (lambda: histories.shifted_batches(by=-1), histories.control),
+    "batch left out": (histories.shifted_batches, histories.control),
+    "named ahead": (histories.named_ahead, lambda number: histories.control(number, named_ahead=1)),
+    "saved in the handler": (histories.saved_in_handler, histories.control),
+    "guarded": (histories.guarded, histories.control),
+    "guarded well": (lambda: histories.guarded(commits=True), histories.control),
+    "registered early": (histories.registered_early, histories.control),
 }
 
 LAW = settings(

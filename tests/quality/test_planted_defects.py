@@ -147,6 +147,35 @@ def test_a_checkpoint_that_holds_the_next_step_is_mislabelled():
     assert_fails(judged(histories.mislabelled()), "resume", "mislabelled-checkpoint")
 
 
+def test_a_handler_that_saves_before_the_step_is_counted_is_named_although_its_chain_does_not_fit():
+    assert_fails(judged(histories.saved_in_handler()), "resume", "mislabelled-checkpoint")
+
+
+def test_checkpoints_that_all_bear_the_name_of_the_next_step_are_mislabelled():
+    def control(number):
+        return histories.control(number, named_ahead=1)
+
+    judgement = judged(histories.named_ahead(), control=control)
+    assert_fails(judgement, "resume", "mislabelled-checkpoint")
+
+
+@pytest.mark.parametrize(
+    ("by", "cause"),
+    [(-1, "batch-applied-twice"), (1, "batch-left-out"), (2, "diverged-trajectory")],
+)
+def test_a_sampler_that_goes_on_at_another_batch_is_told_by_which_one_it_takes(by, cause):
+    judgement = judged(histories.shifted_batches(by=by))
+    assert_fails(judgement, "resume", cause)
+    assert verdict(judgement, "resume").measures["first_divergent_step"] == 16
+
+
+def test_a_guard_that_trusts_an_object_which_nothing_commits_is_a_false_hit():
+    judgement = judged(histories.guarded(), plan=histories.plan(step=histories.STEPS))
+    assert_fails(judgement, "corruption", "false-guard-hit")
+    healthy = judged(histories.guarded(commits=True), plan=histories.plan(step=histories.STEPS))
+    assert verdict(healthy, "corruption").status is Status.PASS
+
+
 def test_exit_zero_on_a_signal_registers_a_half_trained_model():
     judgement = judged(histories.half_trained(), plan=histories.plan(view="seen"))
     assert_fails(judgement, "corruption", "half-trained-model-registered")
@@ -175,6 +204,11 @@ def test_a_model_that_is_registered_twice_is_caught():
     assert_fails(judged(histories.registered_again()), "corruption", "duplicate-registration")
 
 
+def test_an_entry_that_is_written_before_its_model_is_caught_although_all_is_there_in_the_end():
+    judgement = judged(histories.registered_early())
+    assert_fails(judgement, "corruption", "registered-before-promotion")
+
+
 def test_an_entry_whose_object_is_not_there_dangles():
     trial = histories.registered_again(
         name="registry/trial-1.json", key="models/model-000000000000.npz", digest="0" * 64
@@ -198,6 +232,36 @@ def test_a_deleted_pod_that_is_not_retried_is_explained_by_the_policy(policy, wo
     assert "view gone" in found.message
     assert "Always" in found.advice
     assert_fails(judgement, "mttr", "never-recovered")
+
+
+@pytest.mark.parametrize(
+    ("message", "cause"),
+    [
+        ("Max duration limit exceeded", "retries-cut-off"),
+        ("Backoff would exceed max duration limit", "retries-cut-off"),
+        ("retryStrategy.expression evaluated to false", "excluded-by-expression"),
+        ("No more retries left", "retries-exhausted"),
+    ],
+)
+def test_a_task_that_is_given_up_is_explained_by_what_the_orchestrator_says_of_it(message, cause):
+    training, uid = histories.struck()
+    histories.die(training, uid)
+    training.phase("train", None, "Error", message)
+    judgement = judged(training.close("Error", "child failed"), policies={"train": "Always"})
+    assert_fails(judgement, "outcome", cause)
+    assert message in verdict(judgement, "outcome").message
+
+
+def test_a_pod_that_is_killed_when_its_grace_is_over_had_too_little_of_it():
+    training, uid = histories.struck()
+    training.end(uid, 137, "Failed", "main: Error (exit code 137)", "seen")
+    second = training.start(attempt=1, node="node-2")
+    training.restore(second, 12, training.checkpoint_key(12))
+    training.run(second, 13, histories.STEPS)
+    histories.finish(training, second)
+    strict = histories.scenario(**{"lost-steps": {"at-most": 0}})
+    judgement = judged(training.close(), scenario=strict, plan=histories.plan(view="seen"))
+    assert_fails(judgement, "lost-steps", "grace-ran-out")
 
 
 def test_a_recovery_beyond_the_limit_fails():

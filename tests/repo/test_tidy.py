@@ -20,6 +20,7 @@ TIME_READERS = {
     "chaosml/clock.py": "the place that reads time and waits",
     "chaosml/probe.py": "runs in the pipeline's pods and imports nothing of ours",
     "chaosml/reference/": "runs in the pipeline's pods and imports only the probe",
+    "chaosml/selftest/pods/": "runs in the pipeline's pods, in place of the reference's steps",
     "chaosml/substrates/embedded/shim.py": "a process of its own between kubelet and pod",
 }
 _CLOCKS = {

@@ -57,6 +57,18 @@ def test_a_marker_without_its_object_is_caught():
     assert cause_of(kept)[0] is Status.UNKNOWN
 
 
+def test_a_part_without_the_others_is_torn_once_nobody_completes_it():
+    options = {
+        "scenario": histories.in_place_scenario(),
+        "control": histories.in_place_control,
+    }
+    found = verdict(judged(histories.alone(), **options), "corruption")
+    assert (found.status, found.cause) == (Status.FAIL, "torn-artifact")
+    assert "without checkpoints/meta.json" in found.message
+    whole = verdict(judged(histories.in_place(mixed=False), **options), "corruption")
+    assert whole.status is Status.PASS
+
+
 def test_an_object_that_could_not_be_read_leaves_it_open():
     events = replaced(
         histories.resumed(),

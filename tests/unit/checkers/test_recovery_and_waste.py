@@ -126,3 +126,34 @@ def test_a_failed_workflow_compares_with_nothing():
     judgement = judged(histories.not_retried())
     assert verdict(judgement, "compute-waste").status is Status.UNKNOWN
     assert "waste" not in judgement.executions[-1].measures
+
+
+def left_open(*keys):
+    training, uid = histories.struck()
+    training.save(uid, 15)
+    histories.die(training, uid)
+    second = training.start(attempt=1)
+    training.restore(second, 15, training.checkpoint_key(15))
+    training.run(second, 16, 24)
+    histories.finish(training, second)
+    training.pending += [histories.facts.UploadPending(key=key, upload="u") for key in keys]
+    return training.close()
+
+
+def test_an_upload_that_nobody_ended_is_an_orphan():
+    scenario = histories.scenario(**{"orphan-uploads": {"at-most": 0}})
+    found = verdict(judged(left_open("checkpoints/a"), scenario=scenario), "orphan-uploads")
+    assert (found.status, found.cause) == (Status.FAIL, "orphan-upload")
+    assert found.checker == "waste"
+    assert found.evidence
+    assert "checkpoints/a" in found.message
+    judgement = judged(left_open(), scenario=scenario)
+    assert verdict(judgement, "orphan-uploads").status is Status.PASS
+    assert verdict(judgement, "orphan-uploads", "control/1").status is Status.PASS
+
+
+def test_as_many_open_uploads_as_allowed_pass():
+    scenario = histories.scenario(**{"orphan-uploads": {"at-most": 1}})
+    found = verdict(judged(left_open("checkpoints/a"), scenario=scenario), "orphan-uploads")
+    assert found.status is Status.PASS
+    assert found.measures["orphan_uploads"] == 1

@@ -1,0 +1,1 @@
+"""Steps of the reference pipeline with one defect each; they run in its place inside pods."""
