@@ -14,6 +14,7 @@ from chaosml.selftest.scenes import (
     PUBLISHING,
     REFUSED,
     REGISTERING,
+    REPLACED_ADHOC,
     SAVED,
     SLOW_STORE,
     THRIFTY,
@@ -252,6 +253,14 @@ _ARTIFACTS = (
         view="gone",
         named=Named("lineage", "lineage-broken", "dataset everywhere: places differ"),
     ),
+    Defect(
+        name="zombie-writer",
+        what="an old attempt overwrites what the new one has left, since nothing fences it",
+        edits=(),
+        scene=REPLACED_ADHOC,
+        view="restarted",
+        named=Named("corruption", "zombie-overwrote"),
+    ),
 )
 
 _ORCHESTRATION = (
@@ -351,11 +360,6 @@ OUT_OF_REACH = (
         "a file is renamed into place without fsync",
         "what a killed process has written survives in the page cache of its kernel; only a loss "
         "of power shows the defect, and an object store takes objects whole",
-    ),
-    OutOfReach(
-        "zombie-writer",
-        "an old attempt goes on writing beside the new one",
-        "no fault of this version keeps a pod alive after its attempt counts as ended",
     ),
     OutOfReach(
         "seed-from-the-clock",

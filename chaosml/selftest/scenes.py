@@ -14,6 +14,8 @@ __all__ = [
     "PUBLISHING",
     "REFUSED",
     "REGISTERING",
+    "REPLACED",
+    "REPLACED_ADHOC",
     "SAVED",
     "SCENES",
     "SLOW_STORE",
@@ -138,6 +140,19 @@ BETWEEN_PARTS = Scene(
 )
 """Between the two objects of a checkpoint that are only right together."""
 
+REPLACED = Scene(name="replaced", inject="task.zombie", when=_LATE)
+"""The old attempt writes on beside its replacement: nothing of it may win."""
+
+REPLACED_ADHOC = Scene(
+    name="replaced-adhoc",
+    inject="task.zombie",
+    when=_LATE,
+    options={"wakes-after": "3s"},
+    pipeline=ADHOC,
+    for_healthy=False,
+)
+"""The same, when the replacement has done its work, of the pipeline that teams write first."""
+
 SCENES = (
     DELETED,
     FORCED,
@@ -148,6 +163,7 @@ SCENES = (
     REGISTERING,
     PREPARING,
     SLOW_STORE,
+    REPLACED,
     REFUSED,
 )
 """Those that the healthy pipeline passes."""
