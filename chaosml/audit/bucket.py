@@ -11,7 +11,7 @@ import hashlib
 import os
 import urllib.parse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Any, TypeVar
 
 import boto3
@@ -34,6 +34,14 @@ OBJECT_BYTES_MAX = 2 << 30
 _CHUNK_BYTES = 1 << 20
 _CONNECT_S = 5.0
 _READ_S = 30.0
+_KEPT_HEADERS = {
+    "CacheControl": "Cache-Control",
+    "ContentDisposition": "Content-Disposition",
+    "ContentEncoding": "Content-Encoding",
+    "ContentLanguage": "Content-Language",
+    "ContentType": "Content-Type",
+}
+"""boto3's names of the headers that belong to an object."""
 _NOT_THERE = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound"})
 _NOT_SUPPORTED = frozenset({"501", "405", "NotImplemented", "MethodNotAllowed"})
 
@@ -74,6 +82,8 @@ class Body:
 
     size: int
     sha256: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Content headers and user metadata, as a writer would send them."""
 
 
 class Bucket:
@@ -191,13 +201,13 @@ class Bucket:
             if status in {401, 403}:
                 raise UnavailableError(f"not read: access denied ({code})") from error
             raise
-        return self._copy(version, answer["Body"], file)
+        return self._copy(version, answer, file)
 
-    def _copy(self, version: Version, stream: Any, file: IO[bytes]) -> Body:
+    def _copy(self, version: Version, answer: Mapping[str, Any], file: IO[bytes]) -> Body:
         file.seek(0)
         file.truncate()
         digest, size = hashlib.sha256(), 0
-        with contextlib.closing(stream):
+        with contextlib.closing(answer["Body"]) as stream:
             for chunk in stream.iter_chunks(_CHUNK_BYTES):
                 self._check_time(f"GetObject {version.key}")
                 size += len(chunk)
@@ -206,7 +216,7 @@ class Bucket:
                 digest.update(chunk)
                 file.write(chunk)
         file.seek(0)
-        return Body(size, digest.hexdigest())
+        return Body(size, digest.hexdigest(), _headers(answer))
 
     def _list_versions(self) -> list[Version]:
         found: list[tuple[tuple[Any, ...], Version]] = []
@@ -309,6 +319,12 @@ def _version(entry: Mapping[str, Any], *, deleted: bool) -> Version:
         size=entry.get("Size", 0),
         etag=entry.get("ETag", ""),
     )
+
+
+def _headers(answer: Mapping[str, Any]) -> dict[str, str]:
+    said = {name: str(answer[field]) for field, name in _KEPT_HEADERS.items() if field in answer}
+    given = answer.get("Metadata") or {}
+    return said | {f"x-amz-meta-{name}": str(value) for name, value in given.items()}
 
 
 def _without_credentials(url: str) -> str:

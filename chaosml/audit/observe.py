@@ -37,6 +37,11 @@ _VERSION_FIELDS = ("version", "model_version")
 _SOURCE_FIELDS = ("source", "source_key", "object", "model_key", "artifact", "key")
 _DIGEST_FIELDS = ("digest", "model_digest")
 
+ContentId = tuple[str, int, str]
+"""ETag, size and format."""
+Known = tuple[int, str, Content]
+"""Size, SHA-256 and what the format says."""
+
 
 def audit(
     store_url: str,
@@ -46,6 +51,7 @@ def audit(
     access_key: str = "chaosml",
     secret_key: str = "chaosml",
     limit_s: float = _LIMIT_S,
+    known: dict[ContentId, Known] | None = None,
 ) -> Iterator[Emission]:
     """Yield what the bucket holds, numbered from 1; `AuditFinished` comes last.
 
@@ -58,6 +64,8 @@ def audit(
         access_key: For a store that checks credentials.
         secret_key: The secret of `access_key`.
         limit_s: Limit for the whole audit.
+        known: What was read of contents before; completed. Only for audits of one and the same
+            embedded store, whose ETags tell contents apart.
 
     Raises:
         ServiceError: the store does not answer, has no such bucket, or is too slow.
@@ -70,7 +78,7 @@ def audit(
         secret_key=secret_key,
     )
     try:
-        yield from _Audit(reader, contract).run()
+        yield from _Audit(reader, contract, known).run()
     finally:
         reader.close()
 
@@ -101,11 +109,13 @@ def check_empty(
 class _Audit:
     """One reading of one bucket."""
 
-    def __init__(self, bucket: Bucket, contract: Contract) -> None:
+    def __init__(
+        self, bucket: Bucket, contract: Contract, known: dict[ContentId, Known] | None
+    ) -> None:
         self._bucket = bucket
         self._contract = contract
         self._number = 0
-        self._read: dict[tuple[str, int, str], tuple[int, str, Content]] = {}
+        self._read: dict[ContentId, Known] = {} if known is None else known
 
     def run(self) -> Iterator[Emission]:
         start_ns = clock.monotonic_ns()
@@ -158,7 +168,7 @@ class _Audit:
         if known.kind is Kind.REGISTRY and version.current and not version.deleted:
             yield self._emit(f"registry/{version.key}", _entry(artifact, known), start_ns)
 
-    def _content(self, version: Version, format: str) -> tuple[int, str, Content]:  # noqa: A002 - the contract's word
+    def _content(self, version: Version, format: str) -> Known:  # noqa: A002 - the contract's word
         """Read a version, unless the same bytes were read before."""
         same = (version.etag, version.size, format)
         if not version.etag or same not in self._read:

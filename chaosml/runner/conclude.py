@@ -34,6 +34,7 @@ __all__ = [
     "needs_more_controls",
     "refuse_unreachable",
     "rejudge",
+    "reload",
     "save_inputs",
     "summarize",
 ]
@@ -182,6 +183,15 @@ def _reload(directory: RunDirectory, invocation: _Invocation) -> LoadedScenario:
         local=False,
         on_cluster=invocation.substrate != "embedded",
     )
+
+
+def reload(directory: RunDirectory) -> LoadedScenario:
+    """Return the scenario of a run directory, as it was when the run began.
+
+    Raises:
+        HistoryError: the directory does not hold it.
+    """
+    return _reload(directory, _read(directory, "invocation.json", _Invocation))
 
 
 def _timelines(
