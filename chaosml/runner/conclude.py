@@ -37,6 +37,7 @@ __all__ = [
     "reload",
     "save_inputs",
     "summarize",
+    "versions",
 ]
 
 _Document = TypeVar("_Document", bound=msgspec.Struct)
@@ -68,7 +69,7 @@ def save_inputs(
         set_values=dict(loaded.set_values),
         pipeline=loaded.workflow.path.name,
         substrate=options.on,
-        versions=_versions(),
+        versions=versions(),
         replay=_replay(loaded, options),
         policies=_policies(loaded),
     )
@@ -78,7 +79,8 @@ def save_inputs(
     directory.write("invocation.json", msgspec.json.format(msgspec.json.encode(invocation)))
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return the versions of the tool and of what it stands on."""
     found = {"chaosml": importlib.metadata.version("chaosml"), "python": platform.python_version()}
     return found | {name: importlib.metadata.version(name) for name in _LIBRARIES}
 

@@ -186,7 +186,7 @@ class _Numbering:
         self._points_of: dict[int, list[int]] = {}
 
     def number(self, places: Sequence[_Place]) -> CrashMap:
-        points = []
+        points: list[Point] = []
         for place in places:
             crashed = tuple(pod.uid for pod in self._pods if _runs(pod, place.at_ns))
             if not crashed:

@@ -1,9 +1,9 @@
 """A recorded control: its events, everything it stored, and what Argo's controller was given.
 
-    recording/course.json       observations of the controller
-    recording/objects.json      every version that the store held, with its headers
-    recording/bodies/SHA256     their bytes, once for each content
-    controls/1/history.jsonl    the events
+recording/course.json       observations of the controller
+recording/objects.json      every version that the store held, with its headers
+recording/bodies/SHA256     their bytes, once for each content
+controls/1/history.jsonl    the events
 """
 
 from __future__ import annotations

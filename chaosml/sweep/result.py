@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from chaosml.verdict import Measure, Status, Verdict, worst
+from chaosml.sweep.margins import Margins
+from chaosml.verdict import Status, Verdict, worst
 
 __all__ = [
     "Failure",
@@ -12,6 +13,7 @@ __all__ = [
     "StateResult",
     "SweepReport",
     "Tested",
+    "TestedPoint",
     "exit_code",
     "status_of",
 ]
@@ -27,6 +29,10 @@ class StateResult(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
     """Why it was not executed to its end; it is UNKNOWN then."""
     wall_s: float = 0.0
+    interruptions: int = 0
+    """Pods that the crash ended."""
+    errors: int = 0
+    """Pods that failed by themselves afterwards."""
 
 
 class KillResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +88,20 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     replay: str = ""
 
 
+class TestedPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A point and what became of it."""
+
+    number: int
+    kind: str
+    name: str
+    task: str
+    states: tuple[int, ...]
+    status: Status | None
+    """None: it was not to be tested, or its states were not all executed before the end."""
+    causes: tuple[str, ...] = ()
+    """`checker: cause`, without what does not hold undisturbed either."""
+
+
 class SweepReport(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is concluded from a sweep: `sweep.json`."""
 
@@ -95,10 +115,12 @@ class SweepReport(msgspec.Struct, frozen=True, kw_only=True):
     interrupted: bool = False
     tested: Tested
     failures: tuple[Failure, ...] = ()
+    """The first is of the earliest point at which anything fails."""
+    points: tuple[TestedPoint, ...] = ()
     controls: tuple[Verdict, ...] = ()
     """What does not hold undisturbed."""
     kills: tuple[KillResult, ...] = ()
-    margins: dict[str, dict[str, Measure]] = {}
+    margins: Margins = Margins()
     results: tuple[StateResult, ...] = ()
     wall_s: float = 0.0
     """Of the states alone."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +32,7 @@ from chaosml.workflow.reducer import Reduction, State
 from chaosml.workflow.state import is_fulfilled
 from chaosml.workflow.views import View
 
-__all__ = ["Course", "RecordingController", "Resumption", "ResumingController"]
+__all__ = ["Course", "RecordingController", "ResumingController", "Resumption"]
 
 _KILLED = 137
 
@@ -152,9 +152,7 @@ class _Replay:
     def run(self) -> Reduction:
         resumption, course = self._resumption, self._resumption.course
         shift_ns = resumption.shift_ns
-        decision = _start(
-            self._submission, course.started_ns + shift_ns, course.created_at
-        )
+        decision = _start(self._submission, course.started_ns + shift_ns, course.created_at)
         state = self._take(decision)
         for observation in course.replay():
             if self._happened(observation):
@@ -198,9 +196,7 @@ class _Replay:
         now_ns = clock.monotonic_ns()
         changes: list[Change] = []
         commands: list[Command] = [
-            command
-            for pod, command in self._wanted.items()
-            if pod not in self._resumption.running
+            command for pod, command in self._wanted.items() if pod not in self._resumption.running
         ]
         for pod in self._resumption.running:
             decision = reducer.reduce(state, self._death(pod, now_ns))

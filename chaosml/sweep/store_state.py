@@ -102,9 +102,7 @@ class _Composition:
                 f"{effect.name}: its upload never became an object, so its bytes are not recorded"
             )
         start = sum(size for other, size in sizes.items() if other < number)
-        return UploadedPart(
-            number=number, sha256=whole, start=start, size=sizes[number]
-        )
+        return UploadedPart(number=number, sha256=whole, start=start, size=sizes[number])
 
 
 def _sizes_of_parts(effects: Sequence[Effect], of: Effect) -> Mapping[int, int]:

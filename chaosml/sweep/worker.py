@@ -34,10 +34,19 @@ from chaosml.sweep.resumption import ResumingController
 from chaosml.sweep.state_execution import Bench, StateExecution
 from chaosml.sweep.store_state import Unbuildable, compose
 from chaosml.timeline.collect import build
+from chaosml.timeline.model import Timeline
 from chaosml.verdict import Status
 from chaosml.workflow.views import View
 
-__all__ = ["Assignment", "Laboratory", "main", "open_laboratory", "submission_of"]
+__all__ = [
+    "Assignment",
+    "Laboratory",
+    "Task",
+    "load_inputs",
+    "main",
+    "open_laboratory",
+    "submission_of",
+]
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +112,8 @@ class Laboratory:
         begun_ns = clock.monotonic_ns()
         try:
             path = self._run(number, view)
-            verdicts = self._judge.judge(build(history.read(path), self._scenario))
+            timeline = build(history.read(path), self._scenario)
+            verdicts = self._judge.judge(timeline)
         except Interrupted:
             raise
         except Unbuildable as error:
@@ -116,6 +126,8 @@ class Laboratory:
             status=status_of(verdicts),
             verdicts=tuple(one for one in verdicts if one.status is not Status.PASS),
             wall_s=round((clock.monotonic_ns() - begun_ns) / 1e9, 3),
+            interruptions=len(self.recording.crashes.state(number).crashed),
+            errors=_failed_by_themselves(timeline),
         )
 
     def _run(self, number: int, view: View) -> pathlib.Path:
@@ -138,6 +150,13 @@ class Laboratory:
         return path
 
 
+def _failed_by_themselves(timeline: Timeline) -> int:
+    return sum(
+        pod.exited is not None and pod.exited.fact.exit_code != 0 and not pod.strikes
+        for pod in timeline.pods.values()
+    )
+
+
 def _unknown(number: int, view: View, problem: str) -> StateResult:
     return StateResult(state=number, view=view.value, status=Status.UNKNOWN, problem=problem)
 
@@ -154,16 +173,19 @@ def open_laboratory(assignment: Assignment) -> Iterator[Laboratory]:
     workspace = pathlib.Path(assignment.workspace)
     workspace.mkdir(parents=True, exist_ok=True)
     controller = ResumingController()
-    with open_ground(
-        loaded,
-        directory,
-        workspace=workspace,
-        mark=assignment.mark,
-        logs=workspace,
-        controller=controller,
-        fingerprint={},
-        keep_kubelet=True,
-    ) as ground, Interruption(ground.inbox) as interruption:
+    with (
+        open_ground(
+            loaded,
+            directory,
+            workspace=workspace,
+            mark=assignment.mark,
+            logs=workspace,
+            controller=controller,
+            fingerprint={},
+            keep_kubelet=True,
+        ) as ground,
+        Interruption(ground.inbox) as interruption,
+    ):
         laboratory_recording = Recording(directory, loaded.scenario)
         bench = Bench(
             substrate=ground.substrate,
