@@ -32,6 +32,7 @@ from chaosml.sweep.conclusion import Circumstances, conclude
 from chaosml.sweep.ground import open_ground
 from chaosml.sweep.journal import Journal
 from chaosml.sweep.judging import Judge
+from chaosml.sweep.kills import Kills
 from chaosml.sweep.margins import measure
 from chaosml.sweep.options import SweepOptions, SweepResult
 from chaosml.sweep.points import CrashMap
@@ -254,16 +255,15 @@ class _Sweep:
         )
 
     def _kill(self, recording: Recording, chosen: frozenset[int]) -> None:
-        from chaosml.sweep.kills import Kills
-
         self._kills.mend()
         kills = Kills(
             recording,
             self._loaded,
             self._directory,
             workspace=self._workspace / "kills",
+            mark=mark_of(self._directory),
             results=self._states.read(),
-            controls=self._controls(),
+            judge=self._judge(recording),
         )
         done = {result.point for result in self._kills.read()}
         points = kills.choose(chosen, self._choices.kills, self._loaded.scenario.seed)

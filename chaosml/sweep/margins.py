@@ -279,7 +279,7 @@ def lines_of(margins: Margins) -> list[str]:
 
 def _grace(margins: Margins) -> str:
     needed, grace = margins.needed_grace_s or 0.0, margins.grace_s
-    words = f"a grace period of {duration(needed)} leaves 15 s beside the longest save and a step"
+    words = f"a grace period of {needed:.1f} s leaves 15 s beside the longest save and a step"
     if grace is not None:
         words += f"; pods have {duration(grace)}" + ("" if grace >= needed else ", too little")
     if margins.notice_s is not None:
