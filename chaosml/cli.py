@@ -23,7 +23,6 @@ import typer
 from chaosml import verbs
 from chaosml.cluster import commands as cluster_verbs
 from chaosml.errors import ChaosmlError, HarnessError, ScenarioError, UsageError
-from chaosml.sweep import commands as sweep_verb
 
 if TYPE_CHECKING:
     from chaosml.runner import RunOptions, RunResult
@@ -447,6 +446,4 @@ def _say(message: str) -> None:
 
 _TERMINAL = cluster_verbs.Terminal(_attempt, _emit, _say)
 cluster_verbs.mount(_app, _TERMINAL)
-sweep_verb.mount(_app, _TERMINAL)
 verbs.mount(_app, _TERMINAL)
-sweep_verb.mount(_app, _TERMINAL)

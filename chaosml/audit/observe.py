@@ -27,7 +27,7 @@ from chaosml.event import (
     UploadPending,
 )
 
-__all__ = ["SOURCE", "audit", "check_empty"]
+__all__ = ["SOURCE", "ContentId", "Known", "audit", "check_empty"]
 
 SOURCE = "audit"
 _LIMIT_S = 600.0

@@ -212,9 +212,19 @@ class _Numbering:
         self, store: tuple[int, ...], crashed: tuple[str, ...], at_ns: int, point: int
     ) -> int:
         state = self._states.setdefault((store, crashed), len(self._states) + 1)
+        at_ns = self._within(store, at_ns)
         self._latest[state] = max(at_ns, self._latest.get(state, at_ns))
         self._points_of.setdefault(state, []).append(point)
         return state
+
+    def _within(self, store: tuple[int, ...], at_ns: int) -> int:
+        """Return the moment next to `at_ns` at which a crash can leave exactly these effects."""
+        there = set(store)
+        lowest = max((one.begun_ns for one in self._effects if one.number in there), default=at_ns)
+        highest = min(
+            (one.ended_ns for one in self._effects if one.number not in there), default=at_ns
+        )
+        return min(max(at_ns, lowest), max(lowest, highest))
 
     def _frozen(self) -> tuple[State, ...]:
         return tuple(
@@ -232,10 +242,14 @@ class _Numbering:
         """Return what may be in the store after a crash at a place, and how many were left out."""
         own = place.effect
         others = [effect for effect in self._effects if effect is not own]
-        certain = [effect.number for effect in others if effect.ended_ns <= place.at_ns]
+        begun_ns = place.at_ns if own is None else own.begun_ns
+        ended_ns = place.at_ns if own is None else own.ended_ns
+        certain = [effect.number for effect in others if effect.ended_ns <= begun_ns]
         if own is not None and place.kind == "after":
             certain.append(own.number)
-        flying = [effect for effect in others if effect.begun_ns < place.at_ns < effect.ended_ns]
+        flying = [
+            effect for effect in others if effect.begun_ns < ended_ns and effect.ended_ns > begun_ns
+        ]
         chance = random.Random(f"{self._seed}/point/{number}")
         kept, unreached = _choose_subsets(flying, chance)
         stores = [

@@ -86,11 +86,11 @@ class _Composition:
         )
 
     def _delete(self, effect: Effect) -> None:
+        if effect.version is None:
+            return  # There was nothing to delete, and no marker was made.
         if (effect.key, effect.version) in {(one.key, one.version) for one in self._versions}:
             raise Unbuildable(f"{effect.name}: it removed one version, whose bytes are gone")
-        self._versions.append(
-            ObjectVersion(key=effect.key, version=effect.version or "null", deleted=True)
-        )
+        self._versions.append(ObjectVersion(key=effect.key, version=effect.version, deleted=True))
 
     def _part(self, effect: Effect) -> UploadedPart:
         """Return a part with its place in the object that the upload became."""
