@@ -15,7 +15,7 @@ from chaosml import clock
 from chaosml.artifacts.content import Content
 from chaosml.artifacts.contract import Classified, Contract, Kind
 from chaosml.artifacts.formats import read_content
-from chaosml.audit.bucket import Bucket, UnavailableError, Version
+from chaosml.audit.bucket import Bucket, Connection, UnavailableError, Version
 from chaosml.event import (
     ArtifactObserved,
     AuditFinished,
@@ -52,6 +52,7 @@ def audit(
     secret_key: str = "chaosml",
     limit_s: float = _LIMIT_S,
     known: dict[ContentId, Known] | None = None,
+    connection: Connection | None = None,
 ) -> Iterator[Emission]:
     """Yield what the bucket holds, numbered from 1; `AuditFinished` comes last.
 
@@ -66,6 +67,7 @@ def audit(
         limit_s: Limit for the whole audit.
         known: What was read of contents before; completed. Only for audits of one and the same
             embedded store, whose ETags tell contents apart.
+        connection: To the store, for several audits of it.
 
     Raises:
         ServiceError: the store does not answer, has no such bucket, or is too slow.
@@ -76,6 +78,7 @@ def audit(
         clock.Deadline("the audit", limit_s),
         access_key=access_key,
         secret_key=secret_key,
+        connection=connection,
     )
     try:
         yield from _Audit(reader, contract, known).run()

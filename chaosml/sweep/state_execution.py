@@ -19,6 +19,7 @@ import msgspec
 
 from chaosml import clock
 from chaosml.audit import audit
+from chaosml.audit.bucket import Connection
 from chaosml.audit.observe import ContentId, Known
 from chaosml.errors import ChaosmlError
 from chaosml.event import Basis, ExecutionEnded, InjectionArmed, IsolationChecked
@@ -56,6 +57,8 @@ class Bench:
     """Raises `Interrupted` where the work shall end."""
     known: dict[ContentId, Known] = field(default_factory=dict)
     """What audits have read of contents."""
+    connection: Connection = field(default_factory=Connection)
+    """To the store, for the audits."""
 
 
 class StateExecution:
@@ -236,6 +239,7 @@ class StateExecution:
             self._bucket.bucket,
             self._recording.contract,
             known=self._bench.known,
+            connection=self._bench.connection,
         ):
             self._splice.record([emission])
             last = emission.source_seq
