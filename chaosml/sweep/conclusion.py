@@ -66,12 +66,14 @@ def conclude(
     ordered = sorted(results, key=lambda one: (one.state, one.view))
     failures = _failures(recording.crashes, ordered, known, how)
     tested = _tested(recording, ordered, how)
+    points = _points(recording.crashes, ordered, known, how)
+    untested = any(one.status is None and one.number in how.chosen for one in points)
     statuses = [
         *(one.status for one in undisturbed),
         *(one.status for one in failures),
         *(one.status for one in kills),
         *([Status.PASS] if tested.points_hit else []),
-        *([Status.UNKNOWN] if tested.outside else []),
+        *([Status.UNKNOWN] if tested.outside or untested else []),
     ]
     return SweepReport(
         scenario=recording.scenario.metadata.name,
@@ -83,7 +85,7 @@ def conclude(
         interrupted=how.interrupted,
         tested=tested,
         failures=failures,
-        points=_points(recording.crashes, ordered, known, how),
+        points=points,
         controls=undisturbed,
         kills=tuple(kills),
         margins=margins,
