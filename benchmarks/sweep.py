@@ -2,9 +2,9 @@
 
     python benchmarks/sweep.py [--scenario FILE] [--workers N] [--ckpt-chaos PYTHON]
 
-`--ckpt-chaos` names an interpreter of an environment with `ckpt-chaos==0.1.8` and numpy; it
-runs the reference trainer with local files (temporary file, then rename) and is given as many
-jobs as the sweep has workers.
+`--ckpt-chaos` names an interpreter of an environment with `ckpt-chaos==0.1.8`, numpy and
+botocore; it runs the reference trainer with local files (temporary file, then rename) and is
+given as many jobs as the sweep has workers.
 
 Only states are timed: a first sweep records and tests one point, a second one takes it up and
 tests the rest. Processor seconds are of everything that the second one started, so that
