@@ -11,7 +11,7 @@ import hashlib
 import os
 import urllib.parse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Any, TypeVar
 
 import boto3
@@ -28,12 +28,28 @@ from botocore.parsers import ResponseParserError
 from chaosml.clock import Deadline
 from chaosml.errors import ChaosmlError, ServiceError
 
-__all__ = ["OBJECT_BYTES_MAX", "Body", "Bucket", "Pending", "UnavailableError", "Version"]
+__all__ = [
+    "OBJECT_BYTES_MAX",
+    "Body",
+    "Bucket",
+    "Connection",
+    "Pending",
+    "UnavailableError",
+    "Version",
+]
 
 OBJECT_BYTES_MAX = 2 << 30
 _CHUNK_BYTES = 1 << 20
 _CONNECT_S = 5.0
 _READ_S = 30.0
+_KEPT_HEADERS = {
+    "CacheControl": "Cache-Control",
+    "ContentDisposition": "Content-Disposition",
+    "ContentEncoding": "Content-Encoding",
+    "ContentLanguage": "Content-Language",
+    "ContentType": "Content-Type",
+}
+"""boto3's names of the headers that belong to an object."""
 _NOT_THERE = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound"})
 _NOT_SUPPORTED = frozenset({"501", "405", "NotImplemented", "MethodNotAllowed"})
 
@@ -74,6 +90,31 @@ class Body:
 
     size: int
     sha256: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Content headers and user metadata, as a writer would send them."""
+
+
+class Connection:
+    """A client of one store, made when it is first needed: that takes a tenth of a second."""
+
+    def __init__(self) -> None:
+        self._client: Any = None
+
+    def client(self, url: str, access_key: str, secret_key: str) -> Any:
+        """Return the client; the arguments of the first call count."""
+        if self._client is None:
+            self._client = boto3.session.Session(
+                aws_access_key_id=access_key,
+                aws_secret_access_key=secret_key,
+                region_name="us-east-1",
+                botocore_session=botocore.session.Session(session_vars=_NO_PROFILE),
+            ).client("s3", endpoint_url=url, config=_CONFIG)
+        return self._client
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            self._client.close()
 
 
 class Bucket:
@@ -87,8 +128,9 @@ class Bucket:
         *,
         access_key: str = "chaosml",
         secret_key: str = "chaosml",
+        connection: Connection | None = None,
     ) -> None:
-        """Make a client; nothing is sent yet.
+        """Make a client, unless one is given; nothing is sent yet.
 
         Raises:
             ServiceError: the address is none.
@@ -96,19 +138,16 @@ class Bucket:
         self.name = name
         self._url = _without_credentials(store_url)
         self._deadline = deadline
+        self._connection = connection or Connection()
+        self._keeps_connection = connection is not None
         self._client: Any = self._ask(
-            "make a client",
-            lambda: boto3.session.Session(
-                aws_access_key_id=access_key,
-                aws_secret_access_key=secret_key,
-                region_name="us-east-1",
-                botocore_session=botocore.session.Session(session_vars=_NO_PROFILE),
-            ).client("s3", endpoint_url=self._url, config=_CONFIG),
+            "make a client", lambda: self._connection.client(self._url, access_key, secret_key)
         )
 
     def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
+        """Close the connections, unless they were given."""
+        if not self._keeps_connection:
+            self._connection.close()
 
     def exists(self) -> bool:
         """Return whether the bucket is there.
@@ -191,13 +230,13 @@ class Bucket:
             if status in {401, 403}:
                 raise UnavailableError(f"not read: access denied ({code})") from error
             raise
-        return self._copy(version, answer["Body"], file)
+        return self._copy(version, answer, file)
 
-    def _copy(self, version: Version, stream: Any, file: IO[bytes]) -> Body:
+    def _copy(self, version: Version, answer: Mapping[str, Any], file: IO[bytes]) -> Body:
         file.seek(0)
         file.truncate()
         digest, size = hashlib.sha256(), 0
-        with contextlib.closing(stream):
+        with contextlib.closing(answer["Body"]) as stream:
             for chunk in stream.iter_chunks(_CHUNK_BYTES):
                 self._check_time(f"GetObject {version.key}")
                 size += len(chunk)
@@ -206,7 +245,7 @@ class Bucket:
                 digest.update(chunk)
                 file.write(chunk)
         file.seek(0)
-        return Body(size, digest.hexdigest())
+        return Body(size, digest.hexdigest(), _headers(answer))
 
     def _list_versions(self) -> list[Version]:
         found: list[tuple[tuple[Any, ...], Version]] = []
@@ -309,6 +348,12 @@ def _version(entry: Mapping[str, Any], *, deleted: bool) -> Version:
         size=entry.get("Size", 0),
         etag=entry.get("ETag", ""),
     )
+
+
+def _headers(answer: Mapping[str, Any]) -> dict[str, str]:
+    said = {name: str(answer[field]) for field, name in _KEPT_HEADERS.items() if field in answer}
+    given = answer.get("Metadata") or {}
+    return said | {f"x-amz-meta-{name}": str(value) for name, value in given.items()}
 
 
 def _without_credentials(url: str) -> str:

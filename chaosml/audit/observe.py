@@ -15,7 +15,7 @@ from chaosml import clock
 from chaosml.artifacts.content import Content
 from chaosml.artifacts.contract import Classified, Contract, Kind
 from chaosml.artifacts.formats import read_content
-from chaosml.audit.bucket import Bucket, UnavailableError, Version
+from chaosml.audit.bucket import Bucket, Connection, UnavailableError, Version
 from chaosml.event import (
     ArtifactObserved,
     AuditFinished,
@@ -27,7 +27,7 @@ from chaosml.event import (
     UploadPending,
 )
 
-__all__ = ["SOURCE", "audit", "check_empty"]
+__all__ = ["SOURCE", "ContentId", "Known", "audit", "check_empty"]
 
 SOURCE = "audit"
 _LIMIT_S = 600.0
@@ -36,6 +36,11 @@ _NAME_FIELDS = ("name", "model", "model_name")
 _VERSION_FIELDS = ("version", "model_version")
 _SOURCE_FIELDS = ("source", "source_key", "object", "model_key", "artifact", "key")
 _DIGEST_FIELDS = ("digest", "model_digest")
+
+ContentId = tuple[str, int, str]
+"""ETag, size and format."""
+Known = tuple[int, str, Content]
+"""Size, SHA-256 and what the format says."""
 
 
 def audit(
@@ -46,6 +51,8 @@ def audit(
     access_key: str = "chaosml",
     secret_key: str = "chaosml",
     limit_s: float = _LIMIT_S,
+    known: dict[ContentId, Known] | None = None,
+    connection: Connection | None = None,
 ) -> Iterator[Emission]:
     """Yield what the bucket holds, numbered from 1; `AuditFinished` comes last.
 
@@ -58,6 +65,9 @@ def audit(
         access_key: For a store that checks credentials.
         secret_key: The secret of `access_key`.
         limit_s: Limit for the whole audit.
+        known: What was read of contents before; completed. Only for audits of one and the same
+            embedded store, whose ETags tell contents apart.
+        connection: To the store, for several audits of it.
 
     Raises:
         ServiceError: the store does not answer, has no such bucket, or is too slow.
@@ -68,9 +78,10 @@ def audit(
         clock.Deadline("the audit", limit_s),
         access_key=access_key,
         secret_key=secret_key,
+        connection=connection,
     )
     try:
-        yield from _Audit(reader, contract).run()
+        yield from _Audit(reader, contract, known).run()
     finally:
         reader.close()
 
@@ -101,11 +112,13 @@ def check_empty(
 class _Audit:
     """One reading of one bucket."""
 
-    def __init__(self, bucket: Bucket, contract: Contract) -> None:
+    def __init__(
+        self, bucket: Bucket, contract: Contract, known: dict[ContentId, Known] | None
+    ) -> None:
         self._bucket = bucket
         self._contract = contract
         self._number = 0
-        self._read: dict[tuple[str, int, str], tuple[int, str, Content]] = {}
+        self._read: dict[ContentId, Known] = {} if known is None else known
 
     def run(self) -> Iterator[Emission]:
         start_ns = clock.monotonic_ns()
@@ -158,7 +171,7 @@ class _Audit:
         if known.kind is Kind.REGISTRY and version.current and not version.deleted:
             yield self._emit(f"registry/{version.key}", _entry(artifact, known), start_ns)
 
-    def _content(self, version: Version, format: str) -> tuple[int, str, Content]:  # noqa: A002 - the contract's word
+    def _content(self, version: Version, format: str) -> Known:  # noqa: A002 - the contract's word
         """Read a version, unless the same bytes were read before."""
         same = (version.etag, version.size, format)
         if not version.etag or same not in self._read:

@@ -34,8 +34,10 @@ __all__ = [
     "needs_more_controls",
     "refuse_unreachable",
     "rejudge",
+    "reload",
     "save_inputs",
     "summarize",
+    "versions",
 ]
 
 _Document = TypeVar("_Document", bound=msgspec.Struct)
@@ -67,7 +69,7 @@ def save_inputs(
         set_values=dict(loaded.set_values),
         pipeline=loaded.workflow.path.name,
         substrate=options.on,
-        versions=_versions(),
+        versions=versions(),
         replay=_replay(loaded, options),
         policies=_policies(loaded),
     )
@@ -77,7 +79,8 @@ def save_inputs(
     directory.write("invocation.json", msgspec.json.format(msgspec.json.encode(invocation)))
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return the versions of the tool and of what it stands on."""
     found = {"chaosml": importlib.metadata.version("chaosml"), "python": platform.python_version()}
     return found | {name: importlib.metadata.version(name) for name in _LIBRARIES}
 
@@ -182,6 +185,15 @@ def _reload(directory: RunDirectory, invocation: _Invocation) -> LoadedScenario:
         local=False,
         on_cluster=invocation.substrate != "embedded",
     )
+
+
+def reload(directory: RunDirectory) -> LoadedScenario:
+    """Return the scenario of a run directory, as it was when the run began.
+
+    Raises:
+        HistoryError: the directory does not hold it.
+    """
+    return _reload(directory, _read(directory, "invocation.json", _Invocation))
 
 
 def _timelines(

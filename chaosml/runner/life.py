@@ -50,7 +50,7 @@ from chaosml.substrates.protocol import (
 )
 from chaosml.workflow.reducer import has_file_outputs
 
-__all__ = ["plan", "refuse_missing", "run"]
+__all__ = ["mark_of", "own_workspace", "plan", "refuse_missing", "run", "secrets_of"]
 
 _AT_NODES: frozenset[type] = frozenset({DrainsNodes, StopsNodes, WatchesDrains})
 _Inbox = queue.SimpleQueue[tuple[object, Any]]
@@ -139,7 +139,7 @@ def _execute(
     inbox: _Inbox = queue.SimpleQueue()
     with (
         Interruption(inbox) as interruption,
-        _workspace(directory, options.place) as workspace,
+        own_workspace(directory, options.place) as workspace,
         _environment(loaded, options, directory, workspace, inbox, progress.notice) as (
             substrate,
             services,
@@ -156,7 +156,7 @@ def _execute(
                 fingerprint=fingerprint.take(threads),
                 substrate=substrate.name,
                 deadline_s=loaded.scenario.deadline,
-                secrets=_secrets(loaded),
+                secrets=secrets_of(loaded),
                 ways=ways,
             ),
             directory=directory,
@@ -181,11 +181,11 @@ def _execute(
 
 
 @contextlib.contextmanager
-def _workspace(directory: RunDirectory, place: Place | None) -> Iterator[pathlib.Path]:
+def own_workspace(directory: RunDirectory, place: Place | None) -> Iterator[pathlib.Path]:
     """Own the run directory and a private temporary folder while the run lives."""
     # Named before it is made, so that a death in between leaves nothing that nobody knows of.
     workspace = _temporary_folder() / f"chaosml-{os.getpid()}-{directory.run}"
-    directory.own(Owner.here(workspace=workspace, run=_mark(directory), place=place))
+    directory.own(Owner.here(workspace=workspace, run=mark_of(directory), place=place))
     try:
         _make(workspace)
         yield workspace
@@ -213,7 +213,7 @@ def _make(workspace: pathlib.Path) -> None:
         ) from error
 
 
-def _mark(directory: RunDirectory) -> str:
+def mark_of(directory: RunDirectory) -> str:
     """Return the mark of this run's processes: unique on this host, also between two runs."""
     return f"{directory.path.parent.name}-{directory.run}-{os.getpid()}"
 
@@ -228,7 +228,7 @@ def _environment(
     tell: Callable[[str], None],
 ) -> Iterator[tuple[Substrate, Services]]:
     """Start services and substrate; end both, whatever happens."""
-    mark = _mark(directory)
+    mark = mark_of(directory)
     if options.on != "embedded":
         # Imported here: the client of Kubernetes is an extra.
         from chaosml.runner.cluster_environment import open_cluster
@@ -292,7 +292,7 @@ def _is_drained_by_others(loaded: LoadedScenario) -> bool:
     )
 
 
-def _secrets(loaded: LoadedScenario) -> dict[str, dict[str, str]]:
+def secrets_of(loaded: LoadedScenario) -> dict[str, dict[str, str]]:
     """Return the values of the embedded secrets; `load` has checked that each is set."""
     return {
         secret: {key: os.environ.get(variable, "") for key, variable in keys.items()}

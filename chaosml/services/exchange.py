@@ -64,6 +64,8 @@ class Exchange:
         self, request: web.BaseRequest, execution: Execution, store: Store, *, strict: bool
     ) -> None:
         self._arrived_ns = clock.monotonic_ns()
+        self._decided_ns: int | None = None
+        """When the answer to a write was about to leave: before that nobody knew of it."""
         self._request = request
         self._execution = execution
         self._store = store
@@ -152,7 +154,7 @@ class Exchange:
                 raise Refusal(400, "InvalidRequest", f"The header {field} is not UTF-8.")
         if not self._strict:
             return
-        if self._operation.bucket == "moto-api":
+        if self._operation.bucket in ("moto-api", "-"):
             raise Refusal(403, "AccessDenied", "This path controls the embedded store itself.")
         if name == "CopyObject" and "if-none-match" in self._headers:
             raise Refusal(
@@ -275,6 +277,8 @@ class Exchange:
         self._status = answer.status
         if self._connection.gone:
             raise ClientGone("the client left before its answer")
+        if self._operation.writes:
+            self._decided_ns = clock.monotonic_ns()
         try:
             await response.prepare(self._request)
             if content is None:
@@ -382,6 +386,7 @@ class Exchange:
                 injection=self._injection,
             ),
             earliest_ns=self._arrived_ns,
+            latest_ns=self._decided_ns,
         )
 
 

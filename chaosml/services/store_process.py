@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 
+from chaosml.services.bucket_state import StateDoor
 from chaosml.services.lifeline import end_with_parent
 
 __all__ = ["main"]
@@ -45,7 +46,7 @@ def _serve(report: int) -> None:
     server = make_server(
         "127.0.0.1",
         0,
-        DomainDispatcherApplication(create_backend_app),
+        StateDoor(DomainDispatcherApplication(create_backend_app)),
         threaded=True,
         request_handler=MotoRequestHandler,
     )

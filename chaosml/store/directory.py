@@ -19,6 +19,7 @@ import datetime
 import os
 import pathlib
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -36,7 +37,7 @@ LATEST = "latest"
 OWNER = "owner.json"
 """Names the owner, while somebody runs the directory and after a death."""
 _HISTORY = "history.jsonl"
-_FOLDERS = {"control": "controls", "trial": "trials"}
+_FOLDERS = {"control": "controls", "trial": "trials", "state": "states", "kill": "kills"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _SAME_SECOND_MAX = 1000
 
@@ -125,6 +126,19 @@ class RunDirectory:
             folder.parent.mkdir(exist_ok=True)
             folder.mkdir()
             (folder / "pods").mkdir()
+        return folder
+
+    def renew_execution(self, kind: str, name: str) -> pathlib.Path:
+        """Make and return the folder of an execution; one that was cut short is replaced.
+
+        Raises:
+            HistoryError: the file system refuses.
+        """
+        folder = self.path / _FOLDERS[kind] / name
+        with _told(f"create {folder}"):
+            if folder.exists():
+                shutil.rmtree(folder)
+            (folder / "pods").mkdir(parents=True)
         return folder
 
     def histories(self, kind: str) -> list[pathlib.Path]:

@@ -78,6 +78,8 @@ class Submission:
     """Folder for `UID.log`, one file a pod."""
     recording: pathlib.Path | None = None
     """File for what a real Argo shows of the workflow; a substrate without one leaves it away."""
+    incarnations: Mapping[str, int] = field(default_factory=dict)
+    """How many pods of a name there were before, in a workflow that is taken up again."""
     announce: Callable[[PodView], None] = _say_nothing
     """Called with every pod before its process may start: its credential must be known by then."""
 

@@ -130,6 +130,23 @@ PROGRAMS = {
         "    with multiprocessing.get_context('spawn').Pool(1) as pool:\n"
         "        print(pool.map(f, [1, 2]))"
     ),
+    "leaves a file open": (
+        "f = open('left.txt', 'w'); f.write('kept')\n"
+        "import atexit; atexit.register(lambda: print('open', f.closed))"
+    ),
+    "has something to say at its end": (
+        "import sys\nclass A:\n    def __del__(self):\n        print('gone', sys is not None)\n"
+        "a = A(); b = [a]; b.append(b)"
+    ),
+    "has a daemon": (
+        "import threading, time\n"
+        "def f():\n    while True:\n        time.sleep(0.001); g()\n"
+        "def g():\n    pass\n"
+        "threading.Thread(target=f, daemon=True).start(); time.sleep(0.05); print('left')"
+    ),
+    "cannot write what is left": "import os, sys; sys.stdout.write('x'); os.close(1)",
+    "exits with a large number": "import sys; sys.exit(300)",
+    "exits with a tuple": "import sys; print('first'); sys.exit((1, 2))",
     "sends itself in a pickle": (
         "import pickle\nclass A:\n    pass\nprint(type(pickle.loads(pickle.dumps(A()))).__module__)"
     ),
@@ -154,6 +171,14 @@ def test_forked_programs_end_as_fresh_interpreters_end(bench):
     assert codes["1-f-1"] == 3
     assert codes["11-f-1"] == 128 + signal.SIGTERM
     assert codes["13-f-1"] == 128 + signal.SIGINT
+
+
+def test_a_forked_program_that_leaves_a_file_open_has_written_it(bench, tmp_path):
+    file = tmp_path / "left.txt"
+    program = f"import sys; print('forked', 'numpy' in sys.modules); f = open({str(file)!r}, 'w')"
+    bench.run(python("open", program + "; f.write('kept')"))
+    assert was_forked(bench, "open-1")
+    assert file.read_text() == "kept"
 
 
 def test_a_module_runs_as_with_minus_m(bench, tmp_path):

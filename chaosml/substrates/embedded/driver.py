@@ -102,7 +102,7 @@ class Driver:
         self._wakes: list[int] = []
         self._pods: dict[str, PodObject] = {}
         """By uid, the oldest first."""
-        self._incarnations: dict[str, int] = {}
+        self._incarnations: dict[str, int] = dict(submission.incarnations)
         self._pods_made = 0
         self._cordons: dict[str, str] = {}
         """Who cordoned a node whose pods are being evicted."""

@@ -24,6 +24,7 @@ import msgspec
 
 from chaosml import clock
 from chaosml.substrates.embedded import procfs, program, shim
+from chaosml.substrates.embedded.departure import depart
 from chaosml.substrates.embedded.output import STDERR, STDOUT, PodOutput, read_output_file
 from chaosml.substrates.embedded.staging import find_command, make_folders, remove
 from chaosml.substrates.embedded.wire import (
@@ -408,7 +409,14 @@ def main(arguments: Sequence[str]) -> None:
         kubelet.close()
         return
     del kubelet
-    python.run()
+    loaded = tuple(sys.modules)
+    status: object = None
+    try:
+        python.run()
+    except SystemExit as ended:
+        # What it holds of the program's frames must not outlive them.
+        status = ended.code
+    depart(status, loaded)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ its own, so that an effect of either shows between executions.
 from __future__ import annotations
 
 import builtins
+import functools
 import importlib
 import importlib.machinery
 import os
@@ -28,8 +29,9 @@ import sys
 import tempfile
 import time
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = ["Become", "PythonProgram", "enter", "preload", "recognise"]
 
@@ -139,6 +141,7 @@ def _warm_boto3() -> None:
     """Make a client once: botocore imports most of itself only then. Nothing is sent."""
     import boto3.session
 
+    _keep_models()
     boto3.session.Session().client(
         "s3",
         endpoint_url="http://127.0.0.1:9",
@@ -146,6 +149,36 @@ def _warm_boto3() -> None:
         aws_access_key_id="none",
         aws_secret_access_key="none",
     )
+
+
+def _keep_models() -> None:
+    """Let botocore read each file of its own models once: every session reads them anew.
+
+    Half of the time of making a client goes into that, and the files do not change. Models
+    that a program brings itself are read as ever.
+    """
+    import botocore.hooks
+    import botocore.loaders
+
+    loader = botocore.loaders.JSONFileLoader
+    own = os.path.join(botocore.loaders.Loader.BUILTIN_DATA_PATH, "")
+
+    def keep(read: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+        kept: dict[str, Any] = {}
+
+        def read_once(self: Any, file_path: str) -> Any:
+            if not file_path.startswith(own):
+                return read(self, file_path)
+            if file_path not in kept:
+                kept[file_path] = read(self, file_path)
+            return kept[file_path]
+
+        return read_once
+
+    own_reader: Any = loader  # its methods are replaced, which no type allows
+    own_reader.load_file = keep(loader.load_file)
+    own_reader.exists = keep(loader.exists)
+    botocore.hooks.accepts_kwargs = functools.cache(botocore.hooks.accepts_kwargs)
 
 
 def recognise(

@@ -46,7 +46,20 @@ class EmbeddedSubstrate:
         run: str,
         nodes: int,
         controller: Controller | None = None,
+        keep_kubelet: bool = False,
     ) -> None:
+        """Make it; `prepare` starts it.
+
+        Args:
+            inbox: Gets what the kubelet reports.
+            workspace: A folder of its own.
+            run: Marks the processes.
+            nodes: How many machines there are.
+            controller: Instead of Argo's.
+            keep_kubelet: Whether executions share a kubelet. What they have in common then, such
+                as the seed of `hash()`, they must not be compared for.
+        """
+        self._keep_kubelet = keep_kubelet
         self._inbox = inbox
         self._workspace = workspace
         self._marks = leftovers.marks(run)
@@ -262,7 +275,8 @@ class EmbeddedSubstrate:
                 if report is not None:
                     driver.take(report)
             driver.close("the pods did not end in time" if driver.pods else "")
-            self._renew_link()
+            if driver.pods or not self._keep_kubelet:
+                self._renew_link()
         return driver.sources.take()
 
     def close(self) -> None:

@@ -1,0 +1,188 @@
+"""The verb `chaosml sweep`.
+
+The command line hands in how it turns errors into exit codes and where it writes, as it
+does for the verbs of clusters.
+"""
+
+from __future__ import annotations
+
+import enum
+import pathlib
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chaosml.cluster.commands import Terminal
+from chaosml.errors import UsageError
+
+if TYPE_CHECKING:
+    from chaosml.runner import RunOptions
+    from chaosml.sweep.options import SweepOptions, SweepResult
+    from chaosml.sweep.telling import Teller
+
+__all__ = ["mount"]
+
+_HELP = """Test recovery from a crash at every durable effect of a pipeline.
+
+An undisturbed execution is recorded with everything that it stores. The store as a crash
+before and after each write leaves it is put together from that, and only the retry and
+what follows it is executed.
+
+\b
+  chaosml sweep scenarios/spot.yaml                    every point
+  chaosml sweep scenarios/spot.yaml --sample 20        a seeded sample of the points
+  chaosml sweep scenarios/spot.yaml --point 17         one point again
+  chaosml sweep scenarios/spot.yaml --kills 5          and real kills, held against the states
+  chaosml sweep scenarios/spot.yaml --resume reports/spot-sweep/latest
+
+\b
+Exit codes: 0 recovery holds at every point, 1 it does not, 2 wrong usage or scenario,
+3 unknown, 4 the harness or its environment failed, 130 interrupted (--resume goes on).
+"""
+
+
+class _View(enum.StrEnum):
+    """What Argo's controller gets to see of the crash."""
+
+    RESTARTED = "restarted"
+    GONE = "gone"
+    SEEN = "seen"
+
+
+class _Form(enum.StrEnum):
+    """Who reads the result."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class _Doubt(enum.StrEnum):
+    """What becomes of a sweep that proves nothing."""
+
+    FAIL = "fail"
+    WARN = "warn"
+
+
+_Scenario = Annotated[pathlib.Path, typer.Argument(metavar="SCENARIO", show_default=False)]
+_Pipeline = Annotated[
+    pathlib.Path | None,
+    typer.Option(metavar="WORKFLOW", help="Another Workflow document for the same scenario."),
+]
+_Point = Annotated[int | None, typer.Option(min=1, help="Only the point of this number.")]
+_Sample = Annotated[
+    int | None, typer.Option(min=1, help="Only so many points, chosen by the seed.")
+]
+_Views = Annotated[
+    list[_View] | None, typer.Option(help="What Argo sees of the crash; default: restarted.")
+]
+_Kills = Annotated[
+    int, typer.Option(min=0, help="Real kills, each of which must land in a built state.")
+]
+_Workers = Annotated[
+    int | None,
+    typer.Option(min=1, max=64, help="Executions side by side; default: as many as processors."),
+]
+_Resume = Annotated[
+    pathlib.Path | None, typer.Option(metavar="RUN", help="Go on with a sweep that was cut short.")
+]
+_Seed = Annotated[int | None, typer.Option(help="Decides samples.")]
+_Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Override a value of the scenario."),
+]
+_Reports = Annotated[pathlib.Path, typer.Option(metavar="DIR", help="Where sweeps are recorded.")]
+_Output = Annotated[_Form, typer.Option(help="json: the document alone, on stdout.")]
+_Unknown = Annotated[_Doubt, typer.Option(help="warn: exit 0 although something stays unknown.")]
+_Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
+_Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Every state as it is tested.")]
+
+
+def mount(app: typer.Typer, terminal: Terminal) -> None:
+    """Add the verb to the command line."""
+
+    @app.command("sweep", help=_HELP, short_help="Test recovery from a crash at every write.")
+    def sweep(
+        scenario: _Scenario,
+        pipeline: _Pipeline = None,
+        point: _Point = None,
+        sample: _Sample = None,
+        view: _Views = None,
+        kills: _Kills = 0,
+        workers: _Workers = None,
+        resume: _Resume = None,
+        seed: _Seed = None,
+        set_: _Set = None,
+        reports: _Reports = pathlib.Path("reports"),
+        output: _Output = _Form.TEXT,
+        unknown: _Unknown = _Doubt.FAIL,
+        quiet: _Quiet = False,
+        verbose: _Verbose = False,
+    ) -> None:
+        def do() -> int:
+            from chaosml.runner import RunOptions
+            from chaosml.sweep.telling import teller_on
+
+            options = RunOptions(
+                pipeline=pipeline, seed=seed, set_values=_values(set_ or ()), reports=reports
+            )
+            choices = _choices(point, sample, view, kills, workers, resume)
+            teller = teller_on(sys.stderr, quiet=quiet, verbose=verbose)
+            try:
+                result = _sweep(scenario, options, choices, teller)
+            finally:
+                teller.close()
+            return _show(result, output, unknown, terminal)
+
+        raise typer.Exit(terminal.attempt(do))
+
+
+def _choices(
+    point: int | None,
+    sample: int | None,
+    views: Iterable[_View] | None,
+    kills: int,
+    workers: int | None,
+    resume: pathlib.Path | None,
+) -> SweepOptions:
+    from chaosml.sweep.options import SweepOptions
+    from chaosml.workflow.views import View
+
+    if point is not None and sample is not None:
+        raise UsageError("--point names one, --sample chooses some: give one of the two")
+    chosen = tuple(View(one.value) for one in dict.fromkeys(views or [_View.RESTARTED]))
+    return SweepOptions(
+        point=point, sample=sample, views=chosen, kills=kills, workers=workers, resume=resume
+    )
+
+
+def _sweep(
+    scenario: pathlib.Path, options: RunOptions, choices: SweepOptions, teller: Teller
+) -> SweepResult:
+    from chaosml.sweep import life
+
+    return life.sweep(scenario, options, choices, teller)
+
+
+def _show(result: SweepResult, output: _Form, unknown: _Doubt, terminal: Terminal) -> int:
+    """Print a report and return its exit code."""
+    from chaosml.reports.layout import screen
+    from chaosml.sweep import documents, text
+    from chaosml.sweep.result import exit_code
+
+    if output is _Form.JSON:
+        terminal.emit(documents.render_json(result.report).decode())
+    else:
+        terminal.emit(text.render(result.report, result.directory, screen(sys.stdout)))
+    return exit_code(result.report, tolerate_unknown=unknown is _Doubt.WARN)
+
+
+def _values(given: Iterable[str]) -> dict[str, str]:
+    values = {}
+    for item in given:
+        path, equals, value = item.partition("=")
+        if not path or not equals:
+            raise UsageError(f"--set {item}: is not PATH=VALUE, such as seed=3")
+        values[path] = value
+    return values

@@ -1,0 +1,90 @@
+"""A place where pipelines run, opened and closed: services, an embedded substrate, an inbox."""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+import queue
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from chaosml.runner.life import secrets_of
+from chaosml.runner.setup import Composer
+from chaosml.runner.ways import Ways, is_proxied, open_ways
+from chaosml.scenario.load import LoadedScenario
+from chaosml.services.client import Services
+from chaosml.store.directory import RunDirectory
+from chaosml.substrates.embedded.controller import Controller
+from chaosml.substrates.embedded.substrate import EmbeddedSubstrate
+
+__all__ = ["Ground", "open_ground"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """Where executions take place."""
+
+    substrate: EmbeddedSubstrate
+    services: Services
+    inbox: queue.SimpleQueue[tuple[object, Any]]
+    ways: Ways
+    composer: Composer
+
+
+@contextlib.contextmanager
+def open_ground(
+    loaded: LoadedScenario,
+    directory: RunDirectory,
+    *,
+    workspace: pathlib.Path,
+    mark: str,
+    logs: pathlib.Path,
+    controller: Controller,
+    fingerprint: dict[str, str],
+    keep_kubelet: bool,
+) -> Iterator[Ground]:
+    """Start services and substrate; end both, whatever happens.
+
+    Args:
+        loaded: The scenario.
+        directory: The run that it is for.
+        workspace: A folder that nobody else uses.
+        mark: Of the run's processes.
+        logs: Folder of the services' log.
+        controller: Who plays Argo.
+        fingerprint: What floating-point results depend on.
+        keep_kubelet: Whether executions share a kubelet.
+    """
+    inbox: queue.SimpleQueue[tuple[object, Any]] = queue.SimpleQueue()
+    substrate = EmbeddedSubstrate(
+        inbox,
+        workspace=workspace,
+        run=mark,
+        nodes=loaded.scenario.embedded.nodes,
+        controller=controller,
+        keep_kubelet=keep_kubelet,
+    )
+    services = Services(inbox, run=mark, directory=logs, toxiproxy=is_proxied(loaded))
+    try:
+        services.start()
+        substrate.prepare()
+        ways = open_ways(loaded, services)
+        composer = Composer(
+            loaded=loaded,
+            run=directory.run,
+            endpoints=services.endpoints,
+            fingerprint=fingerprint,
+            substrate=substrate.name,
+            deadline_s=loaded.scenario.deadline,
+            secrets=secrets_of(loaded),
+            ways=ways,
+        )
+        yield Ground(
+            substrate=substrate, services=services, inbox=inbox, ways=ways, composer=composer
+        )
+    finally:
+        try:
+            substrate.close()
+        finally:
+            services.close()

@@ -1,0 +1,229 @@
+"""A process that executes states: `python -m chaosml.sweep.worker`, started by the sweep.
+
+It reads an `Assignment` and then the numbers of states from its standard input, a line
+each, and writes a `StateResult` for each to its standard output. When the input ends, its
+parent dies or SIGTERM comes, it ends everything that it started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import pathlib
+import signal
+import sys
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import msgspec
+
+from chaosml import clock, history
+from chaosml.errors import ChaosmlError, Interrupted
+from chaosml.runner import conclude
+from chaosml.runner.interruption import Interruption
+from chaosml.scenario.load import LoadedScenario
+from chaosml.services.bucket_state import BucketLoader
+from chaosml.services.lifeline import end_with_parent
+from chaosml.store.directory import RunDirectory
+from chaosml.substrates.protocol import Submission
+from chaosml.sweep.ground import Ground, open_ground
+from chaosml.sweep.judging import Judge
+from chaosml.sweep.recording import Recording
+from chaosml.sweep.result import StateResult, status_of
+from chaosml.sweep.resumption import ResumingController
+from chaosml.sweep.state_execution import Bench, StateExecution
+from chaosml.sweep.store_state import Unbuildable, compose
+from chaosml.timeline.collect import build
+from chaosml.timeline.model import Timeline
+from chaosml.verdict import Status
+from chaosml.workflow.views import View
+
+__all__ = [
+    "Assignment",
+    "Laboratory",
+    "Task",
+    "load_inputs",
+    "main",
+    "open_laboratory",
+    "submission_of",
+]
+
+
+class Assignment(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker is told once."""
+
+    directory: str
+    scenario: str
+    """Absolute path of the scenario file: interpreters of images are named relative to it."""
+    workspace: str
+    mark: str
+    owner_pid: int
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """A state to execute."""
+
+    state: int
+    view: str
+
+
+def load_inputs(assignment_directory: pathlib.Path, scenario: pathlib.Path) -> LoadedScenario:
+    """Return the scenario of a sweep, whose relative paths mean what they meant.
+
+    Raises:
+        HistoryError: the directory does not hold it.
+    """
+    loaded = conclude.reload(RunDirectory(assignment_directory))
+    return dataclasses.replace(loaded, path=scenario)
+
+
+def submission_of(ground: Ground, recording: Recording, folder: pathlib.Path) -> Submission:
+    """Return the recorded workflow, ready to be submitted on another ground."""
+    composed = ground.composer.control(1, folder).submission
+    return dataclasses.replace(
+        composed,
+        name=recording.header.workflow,
+        parameters={**recording.header.parameters, **ground.ways.parameters},
+    )
+
+
+class Laboratory:
+    """Executes and judges one state after the other."""
+
+    def __init__(
+        self, directory: RunDirectory, loaded: LoadedScenario, ground: Ground, bench: Bench
+    ) -> None:
+        self._directory = directory
+        self._ground = ground
+        self._bench = bench
+        self._scenario = loaded.scenario
+        self.recording = Recording(directory, loaded.scenario)
+        controls = [
+            build(history.read(path), loaded.scenario) for path in directory.histories("control")
+        ]
+        self._judge = Judge(self.recording, controls, dict(loaded.workflow.retry_policies()))
+
+    def execute(self, number: int, view: View) -> StateResult:
+        """Execute a state; one that cannot be built or brought to its end is UNKNOWN.
+
+        Raises:
+            Interrupted: the user, or the parent, wants no more.
+        """
+        begun_ns = clock.monotonic_ns()
+        try:
+            path = self._run(number, view)
+            timeline = build(history.read(path), self._scenario)
+            verdicts = self._judge.judge(timeline)
+        except Interrupted:
+            raise
+        except Unbuildable as error:
+            return _unknown(number, view, f"cannot be built: {error}")
+        except ChaosmlError as error:
+            return _unknown(number, view, f"could not be executed: {error}")
+        return StateResult(
+            state=number,
+            view=view.value,
+            status=status_of(verdicts),
+            verdicts=tuple(one for one in verdicts if one.status is not Status.PASS),
+            wall_s=round((clock.monotonic_ns() - begun_ns) / 1e9, 3),
+            interruptions=len(self.recording.crashes.state(number).crashed),
+            errors=_failed_by_themselves(timeline),
+        )
+
+    def _run(self, number: int, view: View) -> pathlib.Path:
+        state = self.recording.crashes.state(number)
+        bucket = compose(self.recording, state.effects)
+        name = f"state/{number}" if view is View.RESTARTED else f"state/{number}-{view.value}"
+        folder = self._directory.renew_execution("state", name.partition("/")[2])
+        path = folder / "history.jsonl"
+        StateExecution(
+            self._bench,
+            self.recording,
+            state,
+            view=view,
+            submission=submission_of(self._ground, self.recording, folder),
+            bucket=bucket,
+            path=path,
+            name=name,
+            deadline_s=self._scenario.deadline,
+        ).run()
+        return path
+
+
+def _failed_by_themselves(timeline: Timeline) -> int:
+    return sum(
+        pod.exited is not None and pod.exited.fact.exit_code != 0 and not pod.strikes
+        for pod in timeline.pods.values()
+    )
+
+
+def _unknown(number: int, view: View, problem: str) -> StateResult:
+    return StateResult(state=number, view=view.value, status=Status.UNKNOWN, problem=problem)
+
+
+@contextlib.contextmanager
+def open_laboratory(assignment: Assignment) -> Iterator[Laboratory]:
+    """Start what a worker needs; end it, whatever happens.
+
+    Raises:
+        HarnessError: it cannot be started, or the recording cannot be read.
+    """
+    directory = RunDirectory(pathlib.Path(assignment.directory))
+    loaded = load_inputs(directory.path, pathlib.Path(assignment.scenario))
+    workspace = pathlib.Path(assignment.workspace)
+    workspace.mkdir(parents=True, exist_ok=True)
+    controller = ResumingController()
+    with (
+        open_ground(
+            loaded,
+            directory,
+            workspace=workspace,
+            mark=assignment.mark,
+            logs=workspace,
+            controller=controller,
+            fingerprint={},
+            keep_kubelet=True,
+        ) as ground,
+        Interruption(ground.inbox) as interruption,
+    ):
+        laboratory_recording = Recording(directory, loaded.scenario)
+        bench = Bench(
+            substrate=ground.substrate,
+            controller=controller,
+            services=ground.services,
+            loader=BucketLoader(ground.services.endpoints.store_url, laboratory_recording.body),
+            inbox=ground.inbox,
+            check=interruption.check,
+        )
+        yield Laboratory(directory, loaded, ground, bench)
+
+
+def main() -> int:
+    """Serve until the input ends; return the exit code."""
+    source, target = sys.stdin.buffer, sys.stdout.buffer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    assignment = msgspec.json.decode(source.readline(), type=Assignment)
+    if not end_with_parent(assignment.owner_pid, signal.SIGTERM):
+        return 1
+    try:
+        with open_laboratory(assignment) as laboratory:
+            _serve(laboratory, source, target)
+    except Interrupted as error:
+        return error.exit_code
+    except ChaosmlError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    return 0
+
+
+def _serve(laboratory: Laboratory, source: BinaryIO, target: BinaryIO) -> None:
+    while line := source.readline():
+        task = msgspec.json.decode(line, type=Task)
+        result = laboratory.execute(task.state, View(task.view))
+        target.write(msgspec.json.encode(result) + b"\n")
+        target.flush()
+
+
+if __name__ == "__main__":
+    # Not `os._exit`: what was started must be ended.
+    sys.exit(main())
