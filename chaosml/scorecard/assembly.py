@@ -43,9 +43,7 @@ def assemble(
     )
 
 
-def _card(
-    found: Found, now: datetime.datetime, stale_after_s: float, version: str
-) -> Card:
+def _card(found: Found, now: datetime.datetime, stale_after_s: float, version: str) -> Card:
     why = staleness.reasons(found, now=now, older_than_s=stale_after_s, version=version)
     return msgspec.structs.replace(card(found.judgement, found.folder), stale=why)
 
@@ -57,4 +55,3 @@ def _row(cards: Iterable[Card]) -> Row:
     )
     changes = compare(earlier[0], latest) if earlier else ()
     return Row(latest=latest, earlier=tuple(earlier), changes=changes)
-

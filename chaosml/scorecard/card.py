@@ -89,14 +89,12 @@ def _held(
 ) -> Count:
     """Count the valid trials with that verdict, of those in which it was decided."""
     names = {one.execution for one in valid}
-    decided = [
+    found = [
         one.status
         for one in judgement.verdicts
-        if one.expectation == expectation
-        and one.execution in names
-        and one.status is not Status.UNKNOWN
+        if one.expectation == expectation and one.execution in names
     ]
-    return Count(decided.count(status), len(decided))
+    return Count(found.count(status), len(found) - found.count(Status.UNKNOWN))
 
 
 def _expectations(judgement: Judgement) -> tuple[Expectation, ...]:

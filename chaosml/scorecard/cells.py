@@ -104,10 +104,8 @@ def headline(scorecard: Scorecard) -> str:
     of = f"{len(latest)} scenario" + ("" if len(latest) == 1 else "s")
     passed = sum(verdict(card) == "PASS" for card in latest)
     failed = sum(verdict(card) == "FAIL" for card in latest)
-    said = [f"{of}: {passed} pass, {failed} fail, {len(latest) - passed - failed} prove nothing"]
-    regressed = sum(
-        change.kind == "regression" for row in scorecard.rows for change in row.changes
-    )
+    said = [f"{of}: {passed} pass, {failed} fail, {len(latest) - passed - failed} unproved"]
+    regressed = sum(change.kind == "regression" for row in scorecard.rows for change in row.changes)
     stale = sum(bool(card.stale) for card in latest)
     if regressed:
         said.append(f"{regressed} regression" + ("" if regressed == 1 else "s"))

@@ -166,9 +166,7 @@ def _write(path: pathlib.Path, content: bytes) -> None:
         raise HarnessError(f"cannot write {path}: {error.strerror}") from error
 
 
-def _compare(
-    before: pathlib.Path, after: pathlib.Path, output: _Form, terminal: Terminal
-) -> int:
+def _compare(before: pathlib.Path, after: pathlib.Path, output: _Form, terminal: Terminal) -> int:
     import sys
 
     from chaosml import clock

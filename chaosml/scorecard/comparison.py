@@ -48,10 +48,12 @@ def compare_all(before: Scorecard, after: Scorecard) -> dict[Key, tuple[Change, 
     """Return the changes of every row that either scorecard has."""
     old = {row.latest.key: row.latest for row in before.rows}
     new = {row.latest.key: row.latest for row in after.rows}
-    changes = {}
+    changes: dict[Key, tuple[Change, ...]] = {}
     for key in dict.fromkeys([*old, *new]):
         if key not in new:
-            changes[key] = (_change(DOUBT, "run-missing", key[0], "there is no run of it any more"),)
+            changes[key] = (
+                _change(DOUBT, "run-missing", key[0], "there is no run of it any more"),
+            )
         elif key not in old:
             changes[key] = _first(new[key])
         else:
@@ -75,7 +77,9 @@ def _expectations(before: Card, after: Card) -> Iterator[Change]:
         now = new.get(old.name)
         if now is None:
             if old.status is Status.PASS:
-                yield _change(DOUBT, "expectation-gone", old.name, "held and is not judged any more")
+                yield _change(
+                    DOUBT, "expectation-gone", old.name, "held and is not judged any more"
+                )
         elif now.status is not old.status:
             yield _turned(old, now)
 
@@ -89,7 +93,9 @@ def _turned(old: Expectation, now: Expectation) -> Change:
         return _change(REGRESSION, "expectation-broken", now.name, says)
     if now.status is Status.PASS:
         was = "failed" if old.status is Status.FAIL else "was unknown"
-        return _change(IMPROVEMENT, "expectation-held", now.name, f"{was} and holds now in all {of}")
+        return _change(
+            IMPROVEMENT, "expectation-held", now.name, f"{was} and holds now in all {of}"
+        )
     if old.status is Status.PASS:
         says = f"held and is unknown now in {now.unknown} of {of}{named}"
         return _change(DOUBT, "proof-lost", now.name, says)
@@ -103,7 +109,9 @@ def _causes(before: Card, after: Card) -> Iterator[Change]:
     told = {cause for one in after.expectations if one.name in broken for cause in one.causes}
     for cause in after.causes:
         if cause not in before.causes and cause not in told:
-            yield _change(REGRESSION, "defect-added", cause, "is a defect that was not there before")
+            yield _change(
+                REGRESSION, "defect-added", cause, "is a defect that was not there before"
+            )
     for cause in before.causes:
         if cause not in after.causes:
             yield _change(IMPROVEMENT, "defect-gone", cause, "is not found any more")

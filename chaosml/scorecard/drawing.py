@@ -23,6 +23,7 @@ __all__ = ["Bar", "Cited", "Drawing", "Lane", "Mark", "draw"]
 _LANES_MAX = 40
 _POINTS_MAX = 120
 _MARKS_MAX = 60
+_UID_MAX = 12
 _NS_PER_S = 1e9
 
 
@@ -43,7 +44,7 @@ class Mark:
 
     at_s: float
     kind: str
-    """`checkpoint`, `restore`, `publish`, `strike`, `notice`, `invalid`, `end`."""
+    """`checkpoint`, `restored`, `publish`, `strike`, `notice`, `invalid`, `end`."""
     says: str
 
 
@@ -157,7 +158,7 @@ class _Artist:
         node = f" on {pod.node}" if pod.node else ""
         return Lane(
             kind="pod",
-            name=f"{pod.task}, attempt {pod.attempt}{node}, pod {pod.uid[:8]}",
+            name=f"{pod.task}, attempt {pod.attempt}{node}, pod {_short(pod.uid)}",
             bars=tuple(self._life(pod)),
             marks=tuple(marks[:_MARKS_MAX]),
             progress=self._progress(claims) if claims else (),
@@ -208,7 +209,7 @@ class _Artist:
         for segment in claims.segments:
             if segment.restored is not None and segment.restore_key is not None:
                 words = f"restored step {segment.restore_step}"
-                yield self._mark(segment.restored, "restore", words)
+                yield self._mark(segment.restored, "restored", words)
         for published in claims.publishes:
             yield self._mark(published.at, "publish", f"published {published.fact.key}")
         for entry in claims.registers:
@@ -227,7 +228,10 @@ class _Artist:
         armed = None if injection.armed is None else injection.armed.fact
         inject = "" if armed is None else f" ({armed.inject}, planned at {armed.trigger})"
         marks = [
-            *(self._mark(s.at, "strike", f"{s.fact.action} {s.fact.target}") for s in injection.applied),
+            *(
+                self._mark(s.at, "strike", f"{s.fact.action} {s.fact.target}")
+                for s in injection.applied
+            ),
             *(self._mark(s.at, "invalid", f"INVALID: {s.fact.why}") for s in injection.invalid),
             *self._notices(injection),
         ]
@@ -288,6 +292,10 @@ class _Artist:
             clock = stop
         if outage.recovered is None:
             yield self._bar(clock, final, "never", "not regained")
+
+
+def _short(uid: str) -> str:
+    return uid if len(uid) <= _UID_MAX else f"…{uid[-_UID_MAX:]}"
 
 
 def _middle_ns(at: Moment) -> float:

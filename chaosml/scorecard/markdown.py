@@ -97,7 +97,8 @@ def render_changes(changes: Mapping[Key, tuple[Change, ...]]) -> str:
             lines += ["", _code(" · ".join(key)), "", *map(_change, found)]
     if len(lines) == 1:
         lines += ["", "Nothing changed."]
-    kept, size = [], 0
+    kept: list[str] = []
+    size = 0
     for line in lines:
         size += len(line) + 1
         if size > SIZE_MAX:

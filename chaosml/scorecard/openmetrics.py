@@ -26,7 +26,7 @@ def render(scorecard: Scorecard) -> bytes:
     """Return the exposition, ended by `# EOF`."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Collected(scorecard))
-    return generate_latest(registry)
+    return bytes(generate_latest(registry))  # type: ignore[no-untyped-call]  # of the library
 
 
 class _Collected(Collector):

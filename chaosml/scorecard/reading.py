@@ -19,9 +19,10 @@ from chaosml.scorecard.model import KIND, SCHEMA, Scorecard, Skipped
 from chaosml.store.directory import INPUTS, OWNER, RunDirectory
 from chaosml.verdict import Judgement
 
-__all__ = ["Found", "Harvest", "read_runs", "read_scorecard"]
+__all__ = ["VERDICT", "Found", "Harvest", "read_runs", "read_scorecard"]
 
 VERDICT = "verdict.json"
+"""The document that a run is read from."""
 _JUDGEMENT_SCHEMA = 1
 _SIZE_MAX = 64 << 20
 _DEPTH_MAX = 8
@@ -92,9 +93,7 @@ def _read_path(path: pathlib.Path, harvest: Harvest, seen: set[pathlib.Path]) ->
     _descend(path, harvest, seen, _DEPTH_MAX)
 
 
-def _descend(
-    folder: pathlib.Path, harvest: Harvest, seen: set[pathlib.Path], depth: int
-) -> int:
+def _descend(folder: pathlib.Path, harvest: Harvest, seen: set[pathlib.Path], depth: int) -> int:
     """Read what is in a folder; return how many runs, readable or not, were in it."""
     if folder in seen:
         return 1
@@ -190,7 +189,8 @@ def _judgement(content: bytes) -> Judgement:
         raise _Unreadable("is a document of another program")
     if head.schema > _JUDGEMENT_SCHEMA:
         raise _Unreadable(
-            f"has schema {head.schema}; this version reads up to {_JUDGEMENT_SCHEMA}: update chaosml"
+            f"has schema {head.schema} and this version reads up to {_JUDGEMENT_SCHEMA}: "
+            "update chaosml"
         )
     try:
         return msgspec.json.decode(content, type=Judgement)

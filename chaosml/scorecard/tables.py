@@ -55,7 +55,7 @@ def csv(harvest: Harvest) -> bytes:
     frame = _frame(harvest)
     for name in _TEXTS:
         frame[name] = frame[name].map(safe_cell, na_action="ignore")
-    return frame.to_csv(index=False, lineterminator="\n").encode()
+    return str(frame.to_csv(index=False, lineterminator="\n")).encode()
 
 
 def parquet(harvest: Harvest) -> bytes:

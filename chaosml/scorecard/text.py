@@ -99,7 +99,7 @@ def _colored(word: str) -> Text:
 
 
 def _print_remarks(row: Row, console: Console) -> None:
-    """Print why a row is not as good as it could be, and what changed; nothing where all is well."""
+    """Print why a row is not as good as it could be, and what changed; nothing if all is well."""
     card = row.latest
     lines = [Text(printable(f"named: {', '.join(card.causes)}"))] if card.causes else []
     lines += [Text(printable(why)) for why in card.grade.caps]

@@ -1,4 +1,4 @@
-"""A scorecard in each of its forms, as bytes; what a form needs is imported when it is asked for."""
+"""A scorecard in each of its forms, as bytes; what a form needs is imported with it."""
 
 from __future__ import annotations
 
