@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import pathlib
 import shlex
 
@@ -57,7 +58,7 @@ def _sources(found: Found) -> list[str]:
     then, now = _text(found.path / "scenario.yaml"), _text(scenario)
     if then is not None and now is not None and then != now:
         said.append(f"{scenario} has changed since")
-    workflow = pipeline or _workflow_of(scenario, now)
+    workflow = pipeline or (None if now is None else _workflow_of(scenario, now))
     then = _text(found.path / "workflow.yaml")
     now = None if workflow is None else _text(workflow)
     if then is not None and now is not None and then != now:
@@ -79,15 +80,15 @@ def _named(replay: str) -> tuple[pathlib.Path | None, pathlib.Path | None]:
     return pathlib.Path(words[2]), pipeline
 
 
-def _workflow_of(scenario: pathlib.Path, text: bytes | None) -> pathlib.Path | None:
-    if text is None:
-        return None
+@functools.lru_cache(maxsize=256)
+def _workflow_of(scenario: pathlib.Path, text: bytes) -> pathlib.Path | None:
+    """Return the workflow that a scenario names; many runs name the same scenario."""
     try:
-        document = yaml.safe_load(text)
-        return scenario.parent / str(document["pipeline"]["workflow"])
+        named = yaml.load(text, Loader=yaml.CSafeLoader)["pipeline"]["workflow"]
     except (yaml.YAMLError, KeyError, TypeError, ValueError):
         # It is no sound scenario any more, which `_sources` has said as a change.
         return None
+    return scenario.parent / named if isinstance(named, str) else None
 
 
 def _text(path: pathlib.Path) -> bytes | None:
