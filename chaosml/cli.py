@@ -23,7 +23,6 @@ import typer
 from chaosml import verbs
 from chaosml.cluster import commands as cluster_verbs
 from chaosml.errors import ChaosmlError, HarnessError, ScenarioError, UsageError
-from chaosml.scorecard import commands as scorecard_verbs
 
 if TYPE_CHECKING:
     from chaosml.runner import RunOptions, RunResult
@@ -448,4 +447,3 @@ def _say(message: str) -> None:
 _TERMINAL = cluster_verbs.Terminal(_attempt, _emit, _say)
 cluster_verbs.mount(_app, _TERMINAL)
 verbs.mount(_app, _TERMINAL)
-scorecard_verbs.mount(_app, _TERMINAL)
