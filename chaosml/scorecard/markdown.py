@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from chaosml.reports.figures import NONE
 from chaosml.reports.wording import printable
 from chaosml.scorecard import cells
 from chaosml.scorecard.model import Card, Change, Key, Row, Scorecard, Skipped
@@ -24,7 +25,7 @@ SIZE_MAX = 60_000
 _TICKS = re.compile(r"`+")
 _TEXT_MAX = 300
 _HEADER = ("grade", "run", "verdict", "trials", "resumed equal", "corrupt", "traced")
-_FIGURES = ("MTTR", "lost steps", "waste", "cases")
+_FIGURES = ("MTTR", "lost steps", "waste", "cases", "named")
 
 
 def render(scorecard: Scorecard) -> str:
@@ -70,6 +71,7 @@ def _line(card: Card) -> list[str]:
         cells.count(card.lineage),
         *(cells.median(card, name) for name in ("mttr_s", "lost_steps", "waste")),
         cells.cases(card),
+        ", ".join(_code(cause) for cause in card.causes) or NONE,
     ]
 
 
@@ -77,8 +79,6 @@ def _remarks(row: Row) -> str:
     card = row.latest
     lines = [_change(change) for change in row.changes]
     lines += [f"- {_code(why)}" for why in card.grade.caps]
-    if card.causes:
-        lines.append("- named: " + ", ".join(_code(cause) for cause in card.causes))
     lines += [f"- stale: {_code(why)}" for why in card.stale]
     if not lines:
         return ""

@@ -89,7 +89,7 @@ def test_no_text_leaves_its_code_span_or_its_cell(text, tmp_path):
     (line,) = [one for one in form(tmp_path, "markdown").decode().splitlines() if "**A**" in one]
     spans = SPAN.findall(line)
     assert len(spans) == 1
-    assert len(re.findall(r"(?<!\\)\|", line)) == 12
+    assert len(re.findall(r"(?<!\\)\|", line)) == 13
 
 
 def test_a_comment_stays_below_what_forges_accept_and_says_what_it_left_out(tmp_path):
