@@ -45,7 +45,7 @@ class Found:
     @property
     def folder(self) -> str:
         """The directory, as people find it."""
-        return display_path(self.path)
+        return _shown(self.path)
 
 
 @dataclass(slots=True)
@@ -57,7 +57,12 @@ class Harvest:
 
     def skip(self, path: pathlib.Path, why: str, *, harmless: bool = False) -> None:
         """Name something that is not shown."""
-        self.skipped.append(Skipped(display_path(path), why, harmless))
+        self.skipped.append(Skipped(_shown(path), why, harmless))
+
+
+def _shown(path: pathlib.Path) -> str:
+    """Return a path as people find it; bytes that are no text are made visible."""
+    return os.fsencode(display_path(path)).decode("utf-8", "backslashreplace")
 
 
 class _Unreadable(Exception):
@@ -154,7 +159,7 @@ def _explain_unjudged(folder: pathlib.Path, files: set[str], harvest: Harvest) -
         if owner is not None and owner.is_alive:
             harvest.skip(folder, "is still running", harmless=True)
             return
-    harvest.skip(folder, "ended before it was judged; try: chaosml judge " + display_path(folder))
+    harvest.skip(folder, f"ended before it was judged; try: chaosml judge {_shown(folder)}")
 
 
 def _content(path: pathlib.Path) -> bytes:
@@ -169,7 +174,7 @@ def _content(path: pathlib.Path) -> bytes:
 def _head(content: bytes) -> _Head:
     try:
         return msgspec.json.decode(content, type=_Head)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, RecursionError) as error:
         raise _Unreadable("is a document of another program") from error
     except msgspec.DecodeError as error:
         raise _Unreadable(_broken(content, error)) from error
@@ -194,7 +199,7 @@ def _judgement(content: bytes) -> Judgement:
         )
     try:
         return msgspec.json.decode(content, type=Judgement)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise _Unreadable(f"is not what chaosml writes: {error}") from error
 
 
@@ -214,5 +219,5 @@ def read_scorecard(path: pathlib.Path) -> Scorecard:
                 f"has schema {head.schema}; this version reads up to {SCHEMA}: update chaosml"
             )
         return msgspec.json.decode(content, type=Scorecard)
-    except (_Unreadable, msgspec.MsgspecError) as error:
+    except (_Unreadable, msgspec.MsgspecError, RecursionError) as error:
         raise UsageError(f"{display_path(path)}: {error}") from error

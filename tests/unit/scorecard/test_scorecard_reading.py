@@ -9,6 +9,7 @@ import pytest
 import runs
 
 from chaosml.errors import UsageError
+from chaosml.reports import verdict_json
 from chaosml.scorecard import reading
 from chaosml.scorecard.model import SCHEMA
 from chaosml.scorecard.reading import read_runs, read_scorecard
@@ -44,6 +45,7 @@ def test_a_run_is_read_once_however_it_is_reached(reports):
         ("verdict: PASS", "is no JSON"),
         ("[1, 2]", "is a document of another program"),
         ('{"results": []}', "is a document of another program"),
+        pytest.param("[" * 200_000, "is a document of another", id="deeply nested"),
         ('{"schema": "http://json-schema.org"}', "is a document of another program"),
         ('{"schema": 2}', "has schema 2 and this version reads up to 1: update chaosml"),
         ('{"schema": 1, "scenario": "spot"}', "is not what chaosml writes"),
@@ -69,6 +71,20 @@ def test_a_later_version_of_the_same_schema_may_say_more(reports):
 def test_a_verdict_of_unreasonable_size_is_not_read(reports, monkeypatch):
     monkeypatch.setattr(reading, "_SIZE_MAX", 1 << 10)
     assert list(reasons(read_runs([reports])).values()) == ["is larger than 0 MiB"]
+
+
+def test_a_folder_whose_name_is_no_text_can_be_shown_in_every_form(tmp_path):
+    folder = os.fsencode(tmp_path / "reports") + b"/sp\xffot/run"
+    os.makedirs(folder)
+    with open(folder + b"/verdict.json", "wb") as file:
+        file.write(verdict_json.render(judgements.passed()))
+    with open(folder + b"/../\xfe.json", "wb") as file:
+        file.write(b"{}")
+    harvest = read_runs([tmp_path / "reports"])
+    assert harvest.found[0].folder.endswith("sp\\xffot/run")
+    made = runs.scorecard_of(tmp_path / "reports")
+    for form in ("html", "json", "markdown", "badge", "csv", "parquet", "openmetrics"):
+        assert content(form, made, harvest)
 
 
 def test_a_run_that_was_not_judged_is_named_and_one_that_still_runs_is_harmless(reports):
