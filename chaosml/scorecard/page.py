@@ -7,6 +7,7 @@ every run the first ones before the second ones.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -18,8 +19,9 @@ from chaosml.errors import HistoryError
 from chaosml.reports import figures
 from chaosml.reports.wording import folder, place, printable_lines
 from chaosml.scorecard import cells, templates
+from chaosml.scorecard.comparison import REGRESSION, compare
 from chaosml.scorecard.drawing import Cited, Drawing, draw
-from chaosml.scorecard.model import Row, Scorecard
+from chaosml.scorecard.model import Card, Change, Row, Scorecard
 from chaosml.scorecard.picture import picture
 from chaosml.scorecard.reading import Found, Harvest
 from chaosml.verdict import ExecutionSummary, Verdict
@@ -73,10 +75,19 @@ class _Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class _Run:
+    """One run of the trend, with what became worse in it."""
+
+    card: Card
+    worse: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Section:
     """Everything about one row of the scorecard."""
 
     row: Row
+    trend: list[_Run]
     lines: list[figures.Row]
     lines_more: int
     runs_more: int
@@ -120,9 +131,7 @@ def _page(
         _section(row, by_folder[row.latest.folder], shown.get(number, []), of_row.get(number, 0))
         for number, row in enumerate(scorecard.rows)
     ]
-    return templates.render(
-        "page.html", scorecard=scorecard, sections=sections, cells=cells, runs_max=_RUNS_MAX
-    )
+    return templates.render("page.html", scorecard=scorecard, sections=sections, cells=cells)
 
 
 def _units(row: int, found: Found) -> Iterator[_Unit]:
@@ -138,6 +147,7 @@ def _section(row: Row, found: Found, shown: list[tuple[int, Markup]], units: int
     whole = [one for one in judgement.verdicts if one.execution is None]
     return _Section(
         row=row,
+        trend=_trend(row),
         lines=lines[:_EXECUTIONS_MAX],
         lines_more=max(0, len(lines) - _EXECUTIONS_MAX),
         runs_more=max(0, len(row.earlier) + 1 - _RUNS_MAX),
@@ -146,6 +156,18 @@ def _section(row: Row, found: Found, shown: list[tuple[int, Markup]], units: int
         details_more=units - len(shown),
         replay=_lines(judgement.replay),
     )
+
+
+def _trend(row: Row) -> list[_Run]:
+    cards = [row.latest, *row.earlier][: _RUNS_MAX + 1]
+    first = [_Run(cards[-1], ())] if len(cards) <= _RUNS_MAX else []
+    return [
+        _Run(card, _worse(compare(before, card))) for card, before in itertools.pairwise(cards)
+    ] + first
+
+
+def _worse(changes: tuple[Change, ...]) -> tuple[Change, ...]:
+    return tuple(change for change in changes if change.kind == REGRESSION)
 
 
 def _detail(unit: _Unit) -> dict[str, object]:

@@ -11,6 +11,7 @@ import runs
 from chaosml.scorecard import page
 from chaosml.scorecard.assembly import assemble
 from chaosml.scorecard.reading import read_runs
+from chaosml.verdict import Status
 
 RECORDED = pathlib.Path(__file__).parents[2] / "quality" / "recorded"
 
@@ -96,10 +97,22 @@ def test_an_empty_scorecard_is_a_page_that_names_what_was_skipped(tmp_path):
     assert "Overview" not in shown
 
 
-def test_earlier_runs_are_a_trend_and_changes_are_named(tmp_path):
-    runs.write(tmp_path, judgements.passed(), runs.OLDER)
-    runs.write(tmp_path, judgements.failed(), runs.FRESH)
+def test_earlier_runs_are_a_trend_in_which_every_regression_is_named(tmp_path):
+    broken = runs.without(runs.perfect(), "resume", "trial/2", status=Status.FAIL)
+    runs.write(tmp_path, runs.perfect(), "20261101T000000Z")
+    runs.write(tmp_path, broken, "20261102T000000Z")
+    runs.write(tmp_path, runs.perfect(), "20261103T000000Z")
+    trend = render(tmp_path).split("<h3>Trend</h3>")[1].split("</table>")[0]
+    worse = [
+        line.count("expectation-broken") for line in trend.splitlines() if "<code>2026" in line
+    ]
+    assert worse == [0, 1, 0]
+
+
+def test_of_a_long_trend_the_oldest_runs_are_counted(tmp_path):
+    for day in range(1, 26):
+        runs.write(tmp_path, runs.perfect(), f"202610{day:02d}T000000Z")
     shown = render(tmp_path)
-    assert "<h3>Trend</h3>" in shown
-    assert runs.OLDER in shown
-    assert "expectation-broken" in shown
+    assert "and 5 older runs" in shown
+    assert "20261006T000000Z" in shown
+    assert "20261005T000000Z" not in shown
