@@ -57,7 +57,8 @@ def test_the_document_alone_goes_to_stdout(reports, capsys, form, start):
 def test_the_committed_runs_are_read_without_their_histories(capsys, tmp_path):
     page = tmp_path / "page.html"
     assert main(["scorecard", str(EXAMPLE), "--html", str(page)]) == 0
-    assert "8 scenarios: 4 pass, 4 fail, 0 unproved" in capsys.readouterr().out
+    count = len(list(EXAMPLE.glob("*/verdict.json")))
+    assert capsys.readouterr().out.startswith(f"{count} scenarios: ")
     assert "no history kept" in page.read_text()
 
 
