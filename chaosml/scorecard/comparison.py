@@ -24,12 +24,12 @@ _ORDER = (REGRESSION, DOUBT, IMPROVEMENT)
 _CHANCE_MAX = 0.01
 """Below this a difference is not by chance; two sets of five can reach it, of four cannot."""
 _SHARE_MIN = 0.2
-_MEASURES: Mapping[str, tuple[str, float, Callable[[float], str]]] = {
-    "mttr_s": ("MTTR", 1.0, duration),
-    "lost_steps": ("lost steps", 1.0, steps),
-    "waste": ("waste", 0.05, share),
+_MEASURES: Mapping[str, tuple[float, Callable[[float], str]]] = {
+    "mttr_s": (1.0, duration),
+    "lost_steps": (1.0, steps),
+    "waste": (0.05, share),
 }
-"""Name for people, the smallest difference that matters, how it is written."""
+"""The smallest difference that matters, and how a figure is written."""
 
 
 def compare(before: Card, after: Card) -> tuple[Change, ...]:
@@ -143,15 +143,15 @@ def _measures(before: Card, after: Card) -> Iterator[Change]:
 
 
 def _is_larger(old: Figures, new: Figures, name: str) -> bool:
-    matters = max(_MEASURES[name][1], _SHARE_MIN * abs(old.median))
+    matters = max(_MEASURES[name][0], _SHARE_MIN * abs(old.median))
     grown = new.median - old.median
     return grown > matters and larger(old.values, new.values) <= _CHANCE_MAX
 
 
 def _moved(name: str, old: Figures, new: Figures) -> str:
-    label, _, write = _MEASURES[name]
+    _, write = _MEASURES[name]
     return (
-        f"{label} went from {write(old.median)} to {write(new.median)} "
+        f"went from {write(old.median)} to {write(new.median)} "
         f"(medians of {len(old.values)} and {len(new.values)} trials)"
     )
 

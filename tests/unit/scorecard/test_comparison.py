@@ -84,7 +84,7 @@ def test_a_recovery_that_takes_longer_by_more_than_chance_is_a_regression_with_i
     before, after = mttr(10, 11, 10.5, 10.2, 10.8), mttr(30, 31, 29, 30.5, 30.2)
     assert changes(before, after) == [("regression", "figure-worse", "mttr_s")]
     assert says(before, after) == [
-        "MTTR went from 10 s to 30 s (medians of 5 and 5 trials), most of it in reschedule (+9.8 s)"
+        "went from 10 s to 30 s (medians of 5 and 5 trials), most of it in reschedule (+9.8 s)"
     ]
     assert changes(after, before) == [("improvement", "figure-better", "mttr_s")]
 
