@@ -1,4 +1,4 @@
-"""The verbs `chaosml recover`, `lint`, `selftest` and `sweep`; dry runs and differences.
+"""The verbs `chaosml recover` and those of other parts; what dry runs and differences show.
 
 The command line hands in how it turns errors into exit codes and where it writes, as it
 does for the verbs of clusters.
@@ -14,6 +14,7 @@ import typer
 from chaosml.cluster.commands import Terminal
 from chaosml.errors import UsageError
 from chaosml.lint import commands as lint_verb
+from chaosml.scorecard import commands as scorecard_verbs
 from chaosml.selftest import command as selftest
 from chaosml.sweep import commands as sweep_verb
 
@@ -42,6 +43,7 @@ def mount(app: typer.Typer, terminal: Terminal) -> None:
     lint_verb.mount(app, terminal)
     selftest.mount(app, terminal)
     sweep_verb.mount(app, terminal)
+    scorecard_verbs.mount(app, terminal)
 
     @app.command("recover", help=_RECOVER_HELP, short_help="Heal what runs that died have left.")
     def recover(

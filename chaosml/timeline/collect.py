@@ -19,7 +19,7 @@ from chaosml.timeline.moment import Moment, Seen
 from chaosml.timeline.sources import SourceCounter
 from chaosml.timeline.tracks import Track
 
-__all__ = ["build"]
+__all__ = ["build", "trace"]
 
 _TRANSFERS = frozenset(
     {
@@ -46,7 +46,17 @@ def build(events: Iterable[Event], scenario: Scenario) -> Timeline:
         scenario: Names the task whose steps are the progress.
     """
     task = scenario.pipeline.training_task or scenario.faults[0].target.task
-    return _Collector(task).read(events)
+    return trace(events, task)
+
+
+def trace(events: Iterable[Event], training_task: str = "") -> Timeline:
+    """Read a history once, without its scenario.
+
+    Args:
+        events: The events of one execution.
+        training_task: The task whose steps are the progress; only checkers ask for it.
+    """
+    return _Collector(training_task).read(events)
 
 
 class _Collector:

@@ -298,6 +298,7 @@ def test_every_listed_name_exists_once_and_in_order(loaded):
 
 
 HEAVY = {"aiohttp", "asyncio", "boto3", "botocore", "flask", "moto", "numpy", "pydantic", "yaml"}
+HEAVY |= {"jinja2", "pandas", "prometheus_client"}
 
 
 @pytest.mark.parametrize(
