@@ -171,6 +171,8 @@ def _outage_of(timeline: Timeline, strike: Strike, final_step: int | None) -> Ou
     early, late = _recovery(timeline, task, strike, after, mark, exact, final_step)
     claims = None if next_pod is None else timeline.claims.get(next_pod.uid)
     restored = _first_restore(claims)
+    if restored is None and next_pod is not None:
+        restored = _found_done(timeline, next_pod)
     return Outage(
         injection=strike.injection,
         pod=strike.pod,
@@ -217,6 +219,17 @@ def _first_restore(claims: Claims | None) -> tuple[int, Moment] | None:
         if segment.rows:
             first = claims.ledger.steps[segment.first_row]
             return first - 1, segment.began
+    return None
+
+
+def _found_done(timeline: Timeline, pod: Pod) -> tuple[int, Moment] | None:
+    """Return the step at which a pod found the work done, and when, if it surely did no step."""
+    claims = timeline.claims.get(pod.uid)
+    if claims is None or len(claims.ledger) or timeline.doubt_of_logs([pod]):
+        return None
+    for done in claims.done:
+        if done.fact.step is not None:
+            return done.fact.step, done.at
     return None
 
 
@@ -268,6 +281,10 @@ def _first_beyond(timeline: Timeline, pods: list[Pod], mark: int) -> Moment | No
         for row, step in enumerate(claims.ledger.steps):
             if step > mark:
                 return claims.ledger.moment(row)
+        # Who went on beside it, cut off from everybody, may have left it nothing to do.
+        found = _found_done(timeline, pod)
+        if found is not None and found[0] > mark:
+            return found[1]
     return None
 
 

@@ -93,6 +93,34 @@ def test_held_time_is_no_part_of_a_recovery():
     assert recovery_s(3000) == pytest.approx(recovery_s(0), abs=0.01)
 
 
+def done_by_the_old_attempt(*, loses_a_line=False):
+    """Return a trial whose cut off pod finishes beside its replacement, which finds all done."""
+    training, old = histories.struck(15)
+    deleted = histories.facts.PodDeletion(uid=old, how="cut-off", grace_s=0, by="t1.kill")
+    training.say(f"pod/{old}", deleted, "kubelet")
+    new = training.start(again=1, node="node-2")
+    training.run(old, 16, histories.STEPS)
+    training.publish(old, histories.STEPS)
+    training.end(old)
+    training.claim(new, histories.facts.ClaimReady)
+    if loses_a_line:
+        training.lines[new] += 1
+    training.claim(new, histories.facts.ClaimDone, step=histories.STEPS)
+    training.end(new)
+    return training.close()
+
+
+def test_a_replacement_that_finds_the_work_done_has_recovered():
+    (outage,) = analysis(done_by_the_old_attempt()).outages
+    assert outage.recovered is not None
+    assert outage.lost_steps == 0
+
+
+def test_who_finds_the_work_done_may_have_done_it_where_lines_are_missing():
+    (outage,) = analysis(done_by_the_old_attempt(loses_a_line=True)).outages
+    assert outage.lost_steps is None
+
+
 def test_progress_below_the_mark_is_no_recovery():
     (outage,) = analysis(histories.resumed(save=False)).outages
     assert outage.mark == 15
