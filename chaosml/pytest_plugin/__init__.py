@@ -159,11 +159,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """End with the scorecard of every run of the session."""
-    config = terminalreporter.config
-    if _is_used(config):
+    if not _is_used(terminalreporter.config):
+        return
+    from chaosml.pytest_plugin import exchange
+
+    records = exchange.records_of(terminalreporter.config)
+    if records:
         from chaosml.pytest_plugin import summary
 
-        summary.write(terminalreporter)
+        summary.write(terminalreporter, records)
 
 
 @pytest.hookimpl(trylast=True)

@@ -27,7 +27,7 @@ import pytest
 from chaosml import clock
 from chaosml.errors import HarnessError
 
-__all__ = ["WORKER_KEY", "Exchange", "Record", "close", "of"]
+__all__ = ["WORKER_KEY", "Exchange", "Record", "close", "of", "records_of"]
 
 WORKER_KEY = "chaosml_exchange"
 """Under which a worker of xdist is told the folder."""
@@ -75,6 +75,10 @@ class Exchange:
             _write(kept, record)
             return record
 
+    def refuse(self, scenario: str, why: str) -> None:
+        """Record that a scenario cannot be run at all; every worker finds the same."""
+        _write(self._place(scenario).with_suffix(".json"), Record(scenario=scenario, error=why))
+
     def add(self, record: Record) -> None:
         """Record a run that is nobody else's."""
         number = sum(1 for _ in self.folder.glob("call-*"))
@@ -118,7 +122,7 @@ def _read(path: pathlib.Path) -> Record:
 
 def _write(path: pathlib.Path, record: Record) -> None:
     # Whole or not at all: the controller may read at any time.
-    unfinished = path.with_suffix(".unfinished")
+    unfinished = path.with_suffix(f".unfinished-{os.getpid()}")
     unfinished.write_text(json.dumps(asdict(record)), encoding="utf-8")
     unfinished.replace(path)
 
@@ -133,6 +137,11 @@ def of(config: pytest.Config) -> Exchange:
         folder = given or tempfile.mkdtemp(prefix="chaosml-session-")
         config.stash[_KEY] = Exchange(pathlib.Path(folder))
     return config.stash[_KEY]
+
+
+def records_of(config: pytest.Config) -> list[Record]:
+    """Return the records of all processes so far, without making an exchange."""
+    return config.stash[_KEY].records() if _KEY in config.stash else []
 
 
 def close(config: pytest.Config) -> None:

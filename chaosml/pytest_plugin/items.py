@@ -18,7 +18,8 @@ from chaosml.errors import ChaosmlError
 from chaosml.plan.model import Plan
 from chaosml.pytest_plugin import exchange
 from chaosml.pytest_plugin.exchange import Record
-from chaosml.pytest_plugin.running import judgement_of, options_of, run
+from chaosml.pytest_plugin.running import options_of, run
+from chaosml.reports import verdict_json
 from chaosml.reports.explanation import WHOLE, explain, standing
 from chaosml.reports.wording import printable, printable_lines
 from chaosml.scenario.model import Scenario
@@ -63,7 +64,9 @@ class ScenarioFile(pytest.File):
             loaded, planned = runner.plan(shown, options)
             lines = _lines(shown)
         except ChaosmlError as error:
-            raise self.CollectError(printable_lines(str(error))) from error
+            problems = printable_lines(str(error))
+            exchange.of(self.config).refuse(self.nodeid, problems)
+            raise self.CollectError(problems) from error
         self.executions = planned.controls + len(planned.trials)
         self._limit_s = _limit_s(loaded.scenario, planned)
         for name in _expectations(loaded.scenario):
@@ -85,7 +88,7 @@ class ScenarioFile(pytest.File):
                 if record.directory is None:
                     pytest.fail(printable_lines(record.error or ""), pytrace=False)
                 directory = pathlib.Path(record.directory)
-                self._judged = judgement_of(directory), directory
+                self._judged = verdict_json.read(directory), directory
             except ChaosmlError as error:
                 pytest.fail(printable_lines(str(error)), pytrace=False)
         return self._judged

@@ -1,4 +1,4 @@
-"""From options of pytest to a run and its judgement, with errors told as messages."""
+"""From options of pytest to a run that heals whatever pytest does."""
 
 from __future__ import annotations
 
@@ -8,17 +8,14 @@ import sys
 import warnings
 from typing import Any
 
-import msgspec
 import pytest
 
 from chaosml import runner
 from chaosml.document import display_path
-from chaosml.errors import HistoryError
 from chaosml.reports.live import progress_on
 from chaosml.runner import RunOptions, RunResult
-from chaosml.verdict import Judgement
 
-__all__ = ["judgement_of", "options_of", "run"]
+__all__ = ["options_of", "run"]
 
 
 def options_of(config: pytest.Config, **chosen: Any) -> RunOptions:
@@ -62,18 +59,3 @@ def run(path: pathlib.Path, options: RunOptions) -> RunResult:
     if result.judgement.interrupted:
         raise KeyboardInterrupt(f"faults are healed; judged so far: {result.directory}")
     return result
-
-
-def judgement_of(directory: pathlib.Path) -> Judgement:
-    """Return the judgement that a run directory holds.
-
-    Raises:
-        HistoryError: it cannot be read.
-    """
-    path = directory / "verdict.json"
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Judgement)
-    except OSError as error:
-        raise HistoryError(f"{path}: cannot be read: {error.strerror}") from error
-    except msgspec.MsgspecError as error:
-        raise HistoryError(f"{path}: is not what this version writes: {error}") from error

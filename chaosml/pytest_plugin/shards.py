@@ -36,7 +36,9 @@ def check(config: pytest.Config) -> None:
 def keep_own(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the scenarios of other shards; every other test stays."""
     files = {item.parent for item in items if isinstance(item, Expectation)}
-    costs = {file.nodeid: file.executions for file in files if isinstance(file, ScenarioFile)}
+    # Refused ones are somebody's, too: the merged report must not lack them.
+    costs = {record.scenario: 0 for record in exchange.records_of(config) if record.error}
+    costs |= {file.nodeid: file.executions for file in files if isinstance(file, ScenarioFile)}
     shard = _shard(config)
     division = divide(costs, shard.of)
     kept: list[pytest.Item] = []
@@ -62,19 +64,19 @@ def finish(session: pytest.Session) -> None:
         return  # Nothing was collected, so there is nothing to merge.
     division: dict[str, int] = json.loads(text)
     reports = config.invocation_params.dir / config.getoption("chaosml_reports")
+    shard = _shard(config)
     runs, errors = {}, {}
     for record in shared.records():
-        if record.scenario not in division:
-            continue  # A call of a test in Python, which every shard repeats.
+        if division.get(record.scenario) != shard.index:
+            continue  # Another shard's, or a call of a test in Python, which every shard repeats.
         if record.directory is None:
             errors[record.scenario] = printable(record.error or "")
         else:
             runs[record.scenario] = str(pathlib.Path(record.directory).relative_to(reports))
-    shard = _shard(config)
     try:
         write(reports, ShardRecord(shard=shard, scenarios=division, runs=runs, errors=errors))
     except HistoryError as error:
-        raise pytest.UsageError(str(error)) from error
+        pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
     is_empty = bool(division) and shard.index not in division.values()
     if is_empty and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
         # Fewer scenarios than shards: that this one has nothing to do is as it should be.

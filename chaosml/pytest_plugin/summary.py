@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Sequence
 
 import pytest
 from rich.console import Console
 
 from chaosml.document import display_path
 from chaosml.errors import HistoryError
-from chaosml.pytest_plugin import exchange
 from chaosml.pytest_plugin.exchange import Record
-from chaosml.pytest_plugin.running import judgement_of
-from chaosml.reports import overview
+from chaosml.reports import overview, verdict_json
 from chaosml.reports.wording import printable
 from chaosml.verdict import Judgement, Status
 
@@ -21,11 +20,8 @@ __all__ = ["write"]
 _WIDTH_MIN = 80
 
 
-def write(terminal: pytest.TerminalReporter) -> None:
-    """Write the section; nothing where nothing was run."""
-    records = exchange.of(terminal.config).records()
-    if not records:
-        return
+def write(terminal: pytest.TerminalReporter, records: Sequence[Record]) -> None:
+    """Write the section."""
     terminal.section("chaosml")
     runs = [(record, _outcome(record)) for record in records]
     width = max(terminal._tw.fullwidth, _WIDTH_MIN)
@@ -59,6 +55,6 @@ def _outcome(record: Record) -> Judgement | str:
     if record.directory is None:
         return (record.error or "").splitlines()[0]
     try:
-        return judgement_of(pathlib.Path(record.directory))
+        return verdict_json.read(pathlib.Path(record.directory))
     except HistoryError as error:
         return str(error)
