@@ -68,8 +68,8 @@ class Exchange:
             if kept.exists():
                 return _read(kept)
             if begun.exists():
-                words = "its run broke off in this session, so nothing is proved"
-                return Record(scenario=scenario, error=f"{scenario}: {words}; run it again")
+                words = "its run broke off in this session, so nothing is proved; run it again"
+                return Record(scenario=scenario, error=words)
             begun.touch()
             record = run()
             _write(kept, record)

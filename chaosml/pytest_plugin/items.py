@@ -22,6 +22,7 @@ from chaosml.pytest_plugin.running import options_of, run
 from chaosml.reports import verdict_json
 from chaosml.reports.explanation import WHOLE, explain, standing
 from chaosml.reports.wording import printable, printable_lines
+from chaosml.runner.conclude import replay_command
 from chaosml.scenario.model import Scenario
 from chaosml.verdict import Judgement
 
@@ -55,6 +56,7 @@ class ScenarioFile(pytest.File):
     """Controls and trials that are planned: what it costs, beside other scenarios."""
     _judged: tuple[Judgement, pathlib.Path] | None = None
     _limit_s = 0.0
+    _replay = ""
 
     def collect(self) -> Iterator[pytest.Item]:
         """Load and plan the scenario; yield an item for every expectation."""
@@ -68,6 +70,7 @@ class ScenarioFile(pytest.File):
             exchange.of(self.config).refuse(self.nodeid, problems)
             raise self.CollectError(problems) from error
         self.executions = planned.controls + len(planned.trials)
+        self._replay = replay_command(loaded, options)
         self._limit_s = _limit_s(loaded.scenario, planned)
         for name in _expectations(loaded.scenario):
             item: Expectation = Expectation.from_parent(self, name=name)
@@ -98,7 +101,7 @@ class ScenarioFile(pytest.File):
             result = run(self.path, options_of(self.config))
         except ChaosmlError as error:
             notes = [f"also: {note}" for note in getattr(error, "__notes__", ())]
-            message = "\n".join([f"{self.nodeid}: {error}", *notes])
+            message = "\n".join([str(error), *notes, f"  replay    {self._replay}"])
             return Record(scenario=self.nodeid, error=message)
         return Record(scenario=self.nodeid, directory=str(result.directory))
 

@@ -27,16 +27,18 @@ def render(runs: Sequence[tuple[str, Judgement | str]], console: Console) -> str
     """
     table = sheet(*_COLUMNS)
     for name, run in runs:
-        if isinstance(run, str):
-            # Why there is none is longer than a column is wide.
-            told = f"{printable(name)}: {printable(run)}"
-            table.add_row(Text("ERROR", style="bold red"), *[figures.NONE] * 6, told)
-        else:
+        if not isinstance(run, str):
             verdict = figures.verdict_name(run)
             shown = Text(verdict, style=_COLORS.get(verdict, "yellow"))
             table.add_row(shown, *_cells(run), printable(name))
     with console.capture() as capture:
-        console.print(table)
+        if table.row_count:
+            console.print(table)
+        for name, run in runs:
+            if isinstance(run, str):
+                # Why there is none is longer than a column is wide.
+                told = Text("ERROR", style="bold red").append(f"  {printable(name)}", style="bold")
+                console.print(told.append(f": {printable(run)}", style="not bold"))
     return without_padding(capture.get(), console)
 
 

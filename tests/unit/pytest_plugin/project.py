@@ -1,0 +1,82 @@
+"""A project of a user: scenarios, and scripted answers of their runs."""
+
+import pathlib
+import shutil
+import sys
+
+import msgspec
+import scripted
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "reports"))
+
+import judgements
+
+from chaosml.verdict import Coverage, Status
+
+SCENARIOS = pathlib.Path(__file__).parents[3] / "scenarios"
+STATED = ("outcome", "resume", "corruption", "mttr", "lost-steps", "compute-waste", "lineage")
+ITEMS = (*STATED, "effect", "verdict")
+"""The expectations of spot.yaml."""
+
+INVALID_TRIAL = judgements.trial(
+    2,
+    "noticed",
+    valid=False,
+    receipts=(judgements.receipt(2, "noticed", took_effect=False, why_invalid="target-finished"),),
+)
+NOT_INJECTED = judgements.verdict(
+    "effect", "trial/2", Status.UNKNOWN, "INVALID: no receipt", cause="target-finished"
+)
+
+
+def judged(*verdicts, trials=(), **changes):
+    """A run of two trials in which all held, but for these verdicts."""
+    trials = trials or (judgements.trial(1, "drained"), judgements.trial(2, "noticed"))
+    held = [judgements.verdict(name, "trial/1") for name in (*STATED, "effect")]
+    whole = max((one.status for one in verdicts), key=lambda one: one.severity, default=Status.PASS)
+    cases = Coverage(cases=("drained",), exercised={"drained": 1}, missing={}, places=("step 61",))
+    return judgements.judgement(
+        whole,
+        [judgements.control(1), *trials],
+        [*held, *verdicts],
+        **{"coverage": cases, **changes},
+    )
+
+
+class Project:
+    """The working directory of a pytester, filled."""
+
+    def __init__(self, pytester) -> None:
+        self.pytester = pytester
+        self.path = pytester.path
+        shutil.copytree(SCENARIOS / "pipelines", self.path / "scenarios" / "pipelines")
+        (self.path / scripted.ANSWERS).mkdir()
+        pytester.makeconftest(scripted.CONFTEST)
+
+    def scenario(self, name="spot", judgement=None):
+        """Add a scenario with the judgement of its run."""
+        shutil.copy(SCENARIOS / "spot.yaml", self.path / "scenarios" / f"{name}.yaml")
+        text = msgspec.json.encode(judged() if judgement is None else judgement)
+        (self.path / scripted.ANSWERS / f"{name}.json").write_bytes(text)
+        return self
+
+    def broken(self, name, error):
+        """Add a scenario whose run breaks."""
+        self.scenario(name)
+        (self.path / scripted.ANSWERS / f"{name}.txt").write_text(error)
+        return self
+
+    def run(self, *arguments):
+        """Run pytest in this process."""
+        return self.pytester.runpytest_inprocess("--chaosml", "-p", "no:cacheprovider", *arguments)
+
+    @property
+    def runs(self):
+        """A line for every run."""
+        path = self.path / scripted.RUNS
+        return path.read_text().splitlines() if path.exists() else []
+
+    @property
+    def names(self):
+        """The scenarios that ran, in order of their names."""
+        return sorted(line.split()[0] for line in self.runs)
