@@ -305,6 +305,7 @@ HEAVY = {"aiohttp", "asyncio", "boto3", "botocore", "flask", "moto", "numpy", "p
     [
         ("chaosml.probe", HEAVY | {"dataclasses", "json", "msgspec", "socket", "typing"}),
         ("chaosml.cli", HEAVY),
+        ("chaosml.pytest_plugin", HEAVY | {"msgspec", "rich", "typer"}),
     ],
 )
 def test_importing_it_is_light(module, forbidden):

@@ -43,21 +43,30 @@ def judged(*verdicts, trials=(), **changes):
     )
 
 
+def fill(folder):
+    """Make a project in a folder, as yet without scenarios."""
+    shutil.copytree(SCENARIOS / "pipelines", folder / "scenarios" / "pipelines")
+    (folder / scripted.ANSWERS).mkdir()
+    return folder
+
+
+def add(folder, name, judgement):
+    """Add a scenario with the judgement of its run."""
+    shutil.copy(SCENARIOS / "spot.yaml", folder / "scenarios" / f"{name}.yaml")
+    (folder / scripted.ANSWERS / f"{name}.json").write_bytes(msgspec.json.encode(judgement))
+
+
 class Project:
     """The working directory of a pytester, filled."""
 
     def __init__(self, pytester) -> None:
         self.pytester = pytester
-        self.path = pytester.path
-        shutil.copytree(SCENARIOS / "pipelines", self.path / "scenarios" / "pipelines")
-        (self.path / scripted.ANSWERS).mkdir()
+        self.path = fill(pytester.path)
         pytester.makeconftest(scripted.CONFTEST)
 
     def scenario(self, name="spot", judgement=None):
-        """Add a scenario with the judgement of its run."""
-        shutil.copy(SCENARIOS / "spot.yaml", self.path / "scenarios" / f"{name}.yaml")
-        text = msgspec.json.encode(judged() if judgement is None else judgement)
-        (self.path / scripted.ANSWERS / f"{name}.json").write_bytes(text)
+        """Add a scenario with the judgement of its run, which passes if nothing is said."""
+        add(self.path, name, judged() if judgement is None else judgement)
         return self
 
     def broken(self, name, error):
