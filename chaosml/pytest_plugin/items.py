@@ -141,8 +141,11 @@ class Expectation(pytest.Item):
             pytest.fail(self._text(), pytrace=False)
 
     def reportinfo(self) -> tuple[os.PathLike[str], int, str]:
-        """Return where the expectation is stated."""
-        return self.path, self.line - 1, f"{self.path.name}::{self.name}"
+        """Return where the expectation is stated, and the headline of its failure.
+
+        The headline is no end of the node id: pytest would take its dots for separators.
+        """
+        return self.path, self.line - 1, f"{self.path.name}: {self.name}"
 
     @property
     def _file(self) -> ScenarioFile:

@@ -24,10 +24,10 @@ def write(terminal: pytest.TerminalReporter, records: Sequence[Record]) -> None:
     """Write the section."""
     terminal.section("chaosml")
     runs = [(record, _outcome(record)) for record in records]
-    width = max(terminal._tw.fullwidth, _WIDTH_MIN)
+    width = max(terminal.config.get_terminal_writer().fullwidth, _WIDTH_MIN)
     console = Console(
         width=width,
-        force_terminal=terminal._tw.hasmarkup,
+        force_terminal=terminal.hasmarkup,
         highlight=False,
         markup=False,
         emoji=False,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,7 +14,7 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 
 import pytest
-from commands import ROOT, SCENARIOS
+from commands import ROOT, SCENARIOS, TRAINER, call
 
 from chaosml import clock
 
@@ -80,6 +82,11 @@ def session(folder: pathlib.Path, *arguments: str) -> Session:
     return Session(done.returncode, done.stdout, folder)
 
 
+def _has_pods(folder: pathlib.Path) -> bool:
+    histories = (folder / "reports").glob("*/[0-9]*/*/*/history.jsonl")
+    return any("pod-started" in path.read_text() for path in histories)
+
+
 @pytest.fixture
 def project(tmp_path: pathlib.Path) -> pathlib.Path:
     """A project whose scenarios are ours."""
@@ -122,21 +129,38 @@ def test_a_pipeline_that_survives_passes_item_by_item(project):
     assert "PASS" in ended.out.partition("= chaosml =")[2]
 
 
-@pytest.mark.timeout(400)
-def test_a_defect_and_a_fault_that_missed_its_target_come_out_as_what_they_are(project):
-    """The pipeline without marks loses lineage; its strike comes after the training's last step."""
-    (project / "test_adhoc.py").write_text(
-        "def test_lineage(chaosml):\n"
-        "    result = chaosml.run('scenarios/spot-adhoc.yaml', trials=1)\n"
-        "    assert result['outcome'].standing in ('PASS', 'FAIL')\n"
-        "    assert 'lineage-broken' in result.causes\n"
-        "    assert result['lineage']\n"
-    )
-    ended = session(project, "test_adhoc.py")
+def test_a_fault_that_missed_its_target_makes_errors_and_no_failures(project):
+    text = TRAINER.read_text()
+    missed = text.replace("when: {step: 25}", "when: {event: {event: point, name: never}}")
+    assert missed != text
+    (project / "missed.yaml").write_text(missed)
+    (project / "pipelines").symlink_to(TRAINER.parent / "pipelines")
+    ended = session(project, "--chaosml", "missed.yaml")
     assert ended.code == 1, ended.out
-    assert ended.became("test_lineage") == ["failure"]
-    assert "assert <FAIL lineage: lineage-broken:" in ended.out
-    assert "replay    chaosml run scenarios/spot-adhoc.yaml --seed 7 --trials 1" in ended.out
+    assert set(map(tuple, ended.cases.values())) == {("error",)}
+    assert "INVALID effect: target-finished" in ended.out
+    assert "replay    chaosml run missed.yaml --seed 1" in ended.out
+
+
+def test_an_assert_on_a_run_explains_itself_and_the_replay_command_is_true(project):
+    limit = {"expect.mttr": "{at-most: 1ms}"}
+    (project / "test_trainer.py").write_text(
+        "def test_it(chaosml):\n"
+        f"    result = chaosml.run({str(TRAINER)!r}, set_values={limit!r})\n"
+        "    assert result['outcome']\n"
+        "    assert result.causes == {'recovery-too-slow'}\n"
+        "    assert result.mttr_s < 0.001\n"
+    )
+    ended = session(project, "test_trainer.py")
+    assert ended.became("test_it") == ["failure"], ended.out
+    assert "mttr_s is the worst of: trial/1 " in ended.out
+    assert "FAIL mttr: recovery-too-slow" in ended.out
+    (line,) = {one for one in ended.out.splitlines() if one.startswith("  replay    ")}
+    words = shlex.split(line.partition("replay")[2])
+    assert words[:2] == ["chaosml", "run"]
+    again = call(*words[1:], "--reports", str(project / "again"), "-q", reports=project / "again")
+    assert again.code == 1, again.err
+    assert "recovery-too-slow" in again.out
 
 
 @pytest.mark.timeout(400)
@@ -151,11 +175,8 @@ def test_an_interrupt_heals_and_ends_the_session(project):
         env=_environment(),
     )
     try:
-        histories = lambda: list((project / "reports").glob("*/[0-9]*/*/*/history.jsonl"))  # noqa: E731
-        assert clock.wait_until(
-            lambda: any("pod-started" in path.read_text() for path in histories()),
-            clock.Deadline("a pod", 60.0),
-        )
+        found = clock.wait_until(lambda: _has_pods(project), clock.Deadline("a pod", 60.0))
+        assert found, "no pod"
         os.killpg(process.pid, signal.SIGINT)
         out, _ = process.communicate(timeout=60.0)
     finally:
@@ -163,7 +184,7 @@ def test_an_interrupt_heals_and_ends_the_session(project):
             process.kill()
     assert process.returncode == pytest.ExitCode.INTERRUPTED, out
     assert "KeyboardInterrupt: faults are healed" in out
-    (run,) = [path for path in (project / "reports" / "spot").glob("[0-9]*")]
+    (run,) = (project / "reports" / "spot").glob("[0-9]*")
     assert not (run / "owner.json").exists()
     assert json.loads((run / "verdict.json").read_text())["interrupted"] is True
 
@@ -173,12 +194,16 @@ def test_workers_run_each_scenario_once_however_its_items_are_dealt(scripted, di
     (scripted / "test_plain.py").write_text(
         "import pytest\n@pytest.mark.parametrize('n', range(8))\ndef test_plain(n): pass\n"
     )
-    ended = session(scripted, "--chaosml", "-n2", f"--dist={dist}", ".")
+    ended = session(scripted, "--chaosml", "-n2", f"--dist={dist}", "-v", ".")
     copies = 2 if dist == "each" else 1
     assert ended.code == 0, ended.out
     assert f"{(2 * _ITEMS + 8) * copies} passed" in ended.out
     ran = sorted(line.split()[0] for line in (scripted / "runs.txt").read_text().splitlines())
     assert ran == ["a", "b"]
+    passed = re.compile(r"^\[(gw\d)\].* PASSED scenarios/(a|b)\.yaml::", re.MULTILINE)
+    dealt = set(passed.findall(ended.out))
+    if dist in ("load", "loadfile"):
+        assert sorted(name for _, name in dealt) == ["a", "b"], "a worker waits for another's run"
     summary = ended.out.partition("= chaosml =")[2]
     lines = [line for line in summary.splitlines() if line.startswith("PASS")]
     assert [line.split()[-1] for line in lines] == ["scenarios/a.yaml", "scenarios/b.yaml"]

@@ -36,6 +36,7 @@ def test_every_expectation_is_an_item_of_its_own_and_the_scenario_runs_once(proj
     result = project.scenario().run("scenarios", "--junitxml=j.xml", "-v")
     result.assert_outcomes(passed=len(ITEMS))
     assert project.names == ["spot"]
+    result.stdout.fnmatch_lines([f"scenarios/spot.yaml::{name} PASSED*" for name in ITEMS])
     assert list(cases(project.path / "j.xml")) == list(ITEMS)
     assert set(map(tuple, cases(project.path / "j.xml").values())) == {()}
 
@@ -266,3 +267,9 @@ def test_a_project_that_turns_warnings_into_errors_does_not_break_a_run(project)
         """
     )
     project.run("scenarios").assert_outcomes(passed=len(ITEMS), warnings=1)
+
+
+def test_limits_of_tests_do_not_cut_off_a_run_that_has_its_own(project):
+    project.scenario()
+    items, _ = project.pytester.inline_genitems("--chaosml", "--timeout=1", "scenarios")
+    assert {item.get_closest_marker("timeout").args for item in items} == {(0,)}
