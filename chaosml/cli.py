@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_SEVEREST_FIRST = (130, 4, 2, 1, 3, 0)
 _INTERRUPTED = 130
 _FAILED = 4
 _DEBUG_VARIABLE = "CHAOSML_DEBUG"
@@ -375,7 +374,7 @@ def _attempt_all(paths: Iterable[pathlib.Path], action: Callable[[pathlib.Path],
         codes.append(_attempt(lambda path=path: action(path)))  # type: ignore[misc]
         if codes[-1] == _INTERRUPTED:
             break
-    return min(codes, key=_SEVEREST_FIRST.index)
+    return min(codes, key=verbs.SEVEREST_FIRST.index)
 
 
 def _attempt(action: Callable[[], int]) -> int:

@@ -7,6 +7,7 @@ does for the verbs of clusters.
 from __future__ import annotations
 
 import pathlib
+import sys
 from typing import Annotated
 
 import typer
@@ -18,8 +19,10 @@ from chaosml.scorecard import commands as scorecard_verbs
 from chaosml.selftest import command as selftest
 from chaosml.sweep import commands as sweep_verb
 
-__all__ = ["mount", "show_differences", "show_rehearsal"]
+__all__ = ["SEVEREST_FIRST", "mount", "show_differences", "show_rehearsal"]
 
+SEVEREST_FIRST = (130, 4, 2, 1, 3, 0)
+"""Exit codes; that of several is the first that occurs."""
 _REFUSED = 4
 
 _RECOVER_HELP = """Heal what runs that died have left; living runs stay as they are.
@@ -37,6 +40,21 @@ Exit codes: 0 all is healed, 2 no such context, 4 something is not, or a living 
 the namespace.
 """
 
+_MERGE_HELP = """Put the reports together that the jobs of `pytest --chaosml-shard I/N` left.
+
+Copies their runs into one folder, writes one junit.xml there and prints one overview. A
+missing shard, or a scenario that was not run, is named and is no success.
+
+\b
+  chaosml merge shards/ --into reports
+  chaosml merge job-1/reports job-2/reports job-3/reports
+
+\b
+Exit codes: those of `chaosml run` over all scenarios; 3 too where a part is missing or a
+run broke.
+"""
+_ABSENT = 3
+
 
 def mount(app: typer.Typer, terminal: Terminal) -> None:
     """Add the verbs to the command line."""
@@ -44,6 +62,34 @@ def mount(app: typer.Typer, terminal: Terminal) -> None:
     selftest.mount(app, terminal)
     sweep_verb.mount(app, terminal)
     scorecard_verbs.mount(app, terminal)
+    _mount_recover(app, terminal)
+    _mount_merge(app, terminal)
+
+
+def _mount_merge(app: typer.Typer, terminal: Terminal) -> None:
+    @app.command("merge", help=_MERGE_HELP, short_help="Put the reports of shards together.")
+    def merge(
+        folder: Annotated[list[pathlib.Path], typer.Argument(metavar="DIR", show_default=False)],
+        into: Annotated[
+            pathlib.Path, typer.Option(metavar="DIR", help="Where everything is put.")
+        ] = pathlib.Path("reports"),
+    ) -> None:
+        raise typer.Exit(terminal.attempt(lambda: _merge(folder, into, terminal)))
+
+
+def _merge(folders: list[pathlib.Path], into: pathlib.Path, terminal: Terminal) -> int:
+    """Merge, print the overview and return the severest exit code."""
+    from chaosml.reports import merged, overview
+    from chaosml.reports.layout import screen
+    from chaosml.verdict import exit_code
+
+    runs = merged.merge(folders, into).runs
+    terminal.emit(overview.render(runs, screen(sys.stdout)))
+    codes = [_ABSENT if isinstance(run, str) else exit_code(run) for _, run in runs]
+    return min(codes, key=SEVEREST_FIRST.index, default=_ABSENT)
+
+
+def _mount_recover(app: typer.Typer, terminal: Terminal) -> None:
 
     @app.command("recover", help=_RECOVER_HELP, short_help="Heal what runs that died have left.")
     def recover(

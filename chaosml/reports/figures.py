@@ -24,11 +24,13 @@ __all__ = [
     "Expectation",
     "Finding",
     "Row",
+    "Writer",
     "coverage_words",
     "expectations",
     "findings",
     "headline",
     "invalid_executions",
+    "number",
     "rows",
     "verdict_name",
 ]
@@ -49,7 +51,10 @@ MTTR_PARTS = {
 NONE = "–"  # noqa: RUF001 - a dash as people set it
 """Shown for what does not apply or was not measured."""
 
-_WORST: Mapping[str, Callable[[float], str]] = {
+Writer = Callable[[float], str]
+"""Writes a figure as a person reads it."""
+
+_WORST: Mapping[str, Writer] = {
     "mttr_s": duration,
     "lost_steps": steps,
     "waste": share,
@@ -142,12 +147,13 @@ def _row(judgement: Judgement, execution: ExecutionSummary) -> Row:
     )
 
 
-def _measure(measures: Mapping[str, Measure], name: str, write: Callable[[float], str]) -> str:
-    value = _number(measures, name)
+def _measure(measures: Mapping[str, Measure], name: str, write: Writer) -> str:
+    value = number(measures, name)
     return NONE if value is None else write(value)
 
 
-def _number(measures: Mapping[str, Measure], name: str) -> float | None:
+def number(measures: Mapping[str, Measure], name: str) -> float | None:
+    """Return a measure that is a number; None where it was not measured."""
     value = measures.get(name)
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
@@ -191,7 +197,7 @@ def _words(verdicts: list[Verdict]) -> str:
     open_ = sum(verdict.status is Status.UNKNOWN for verdict in verdicts)
     words += f", unknown in {open_}" if open_ else ""
     for name, write in _WORST.items():
-        measured = [value for one in verdicts if (value := _number(one.measures, name)) is not None]
+        measured = [value for one in verdicts if (value := number(one.measures, name)) is not None]
         if measured:
             words += f"; at most {write(max(measured))}"
     return words

@@ -35,6 +35,7 @@ __all__ = [
     "refuse_unreachable",
     "rejudge",
     "reload",
+    "replay_command",
     "save_inputs",
     "summarize",
     "versions",
@@ -70,7 +71,7 @@ def save_inputs(
         pipeline=loaded.workflow.path.name,
         substrate=options.on,
         versions=versions(),
-        replay=_replay(loaded, options),
+        replay=replay_command(loaded, options),
         policies=_policies(loaded),
     )
     directory.write("scenario.yaml", loaded.path.read_bytes())
@@ -85,7 +86,8 @@ def versions() -> dict[str, str]:
     return found | {name: importlib.metadata.version(name) for name in _LIBRARIES}
 
 
-def _replay(loaded: LoadedScenario, options: RunOptions) -> str:
+def replay_command(loaded: LoadedScenario, options: RunOptions) -> str:
+    """Return the command that runs the same plan again."""
     words = ["chaosml", "run", str(loaded.path), "--seed", str(loaded.scenario.seed)]
     if options.on != "embedded":
         words += ["--on", options.on]

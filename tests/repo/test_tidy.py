@@ -306,6 +306,7 @@ HEAVY |= {"jinja2", "pandas", "prometheus_client"}
     [
         ("chaosml.probe", HEAVY | {"dataclasses", "json", "msgspec", "socket", "typing"}),
         ("chaosml.cli", HEAVY),
+        ("chaosml.pytest_plugin", HEAVY | {"msgspec", "rich", "typer"}),
     ],
 )
 def test_importing_it_is_light(module, forbidden):

@@ -1,0 +1,61 @@
+"""From options of pytest to a run that heals whatever pytest does."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import sys
+import warnings
+from typing import Any
+
+import pytest
+
+from chaosml import runner
+from chaosml.document import display_path
+from chaosml.reports.live import progress_on
+from chaosml.runner import RunOptions, RunResult
+
+__all__ = ["options_of", "run"]
+
+
+def options_of(config: pytest.Config, **chosen: Any) -> RunOptions:
+    """Return what the command line of pytest and, above it, a caller chose.
+
+    Raises:
+        UsageError: the substrate lacks its context.
+    """
+    options = RunOptions(
+        trials=config.getoption("chaosml_trials"),
+        seed=config.getoption("chaosml_seed"),
+        reports=config.invocation_params.dir / config.getoption("chaosml_reports"),
+        on=config.getoption("chaosml_on"),
+        context=config.getoption("chaosml_context"),
+        namespace=config.getoption("chaosml_namespace"),
+    )
+    given = {name: value for name, value in chosen.items() if value is not None}
+    options = dataclasses.replace(options, **given)
+    # Asked for its refusal alone.
+    _ = options.place
+    return options
+
+
+def run(path: pathlib.Path, options: RunOptions) -> RunResult:
+    """Run a scenario; its progress is what pytest captures, or shows under `-s`.
+
+    Raises:
+        KeyboardInterrupt: the run was interrupted; every fault is healed.
+        ChaosmlError: as `runner.run` says.
+    """
+    progress = progress_on(sys.stderr)
+    try:
+        with warnings.catch_warnings():
+            # A project that turns warnings into errors means its own code, not a harness that
+            # must heal what it broke.
+            warnings.simplefilter("default")
+            # As people would write it, for the replay command.
+            result = runner.run(pathlib.Path(display_path(path)), options, progress)
+    finally:
+        progress.close()
+    if result.judgement.interrupted:
+        raise KeyboardInterrupt(f"faults are healed; judged so far: {result.directory}")
+    return result
