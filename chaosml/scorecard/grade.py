@@ -6,8 +6,8 @@
    D from 50 %, else F.
 3. Gates cap the letter, however good the rest is: a corruption, a workflow that succeeded
    with another state (silent divergence) and broken lineage at D; a gate that no valid trial
-   decided at C, and so does an interrupted run; cases that were not shown at B, where it is
-   more than half of them at C.
+   decided at C, and so do any broken expectation and an interrupted run; cases that were not
+   shown at B, where it is more than half of them at C.
 """
 
 from __future__ import annotations
@@ -97,6 +97,9 @@ def _gates(
 
 def _gaps(judgement: Judgement) -> list[tuple[str, str]]:
     caps = []
+    broken = {one.expectation for one in judgement.verdicts if one.status is Status.FAIL}
+    if others := sorted(broken.difference(_GATES)):
+        caps.append(("C", f"broken: {', '.join(others)}"))
     if judgement.interrupted:
         caps.append(("C", "the run was interrupted"))
     cases = judgement.coverage.cases

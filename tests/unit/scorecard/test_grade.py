@@ -40,6 +40,15 @@ def test_a_broken_gate_caps_the_grade_at_d_however_good_the_rest_is(expectation,
     assert made.caps == (f"at most D: {why}",)
 
 
+def test_a_run_that_broke_one_of_many_expectations_is_a_c_at_best():
+    judgement = runs.perfect()
+    extra = [judgements.verdict(f"extra-{number}", "trial/1") for number in range(40)]
+    judgement = runs.renamed(judgement, verdicts=(*judgement.verdicts, *extra))
+    made = grade(runs.without(judgement, "outcome", "trial/2", status=Status.FAIL))
+    assert made.score > 0.95
+    assert (made.letter, made.caps) == ("C", ("at most C: broken: outcome",))
+
+
 def test_an_expectation_that_failed_once_earns_nothing():
     made = grade(failing("outcome"))
     assert made.earned["outcome"] == 0.0
