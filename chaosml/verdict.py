@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
+from typing import Protocol
 
 import msgspec
 
 __all__ = [
+    "Concluded",
     "Coverage",
     "EventRef",
     "ExecutionSummary",
@@ -149,11 +151,23 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     replay: str
 
 
-def exit_code(judgement: Judgement, *, tolerate_unknown: bool = False) -> int:
+class Concluded(Protocol):
+    """What has come to an end: a run that was judged, or a sweep."""
+
+    @property
+    def status(self) -> Status:
+        """The worst of its verdicts."""
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was cut short."""
+
+
+def exit_code(concluded: Concluded, *, tolerate_unknown: bool = False) -> int:
     """Return the exit status of the command: 0 pass, 1 fail, 3 unknown or invalid, 130."""
-    if judgement.interrupted:
+    if concluded.interrupted:
         return 130
-    match judgement.status:
+    match concluded.status:
         case Status.FAIL:
             return 1
         case Status.UNKNOWN:

@@ -169,7 +169,7 @@ def _show(result: SweepResult, output: _Form, unknown: _Doubt, terminal: Termina
     """Print a report and return its exit code."""
     from chaosml.reports.layout import screen
     from chaosml.sweep import documents, text
-    from chaosml.sweep.result import exit_code
+    from chaosml.verdict import exit_code
 
     if output is _Form.JSON:
         terminal.emit(documents.render_json(result.report).decode())

@@ -12,8 +12,8 @@ from chaosml.reports.wording import printable, printable_lines
 from chaosml.store.directory import RunDirectory
 from chaosml.sweep import words
 from chaosml.sweep.margins import lines_of
-from chaosml.sweep.result import Failure, SweepReport, exit_code
-from chaosml.verdict import Status, Verdict
+from chaosml.sweep.result import Failure, SweepReport
+from chaosml.verdict import Status, Verdict, exit_code
 
 __all__ = ["render_json", "render_junit", "render_summary", "write_all"]
 

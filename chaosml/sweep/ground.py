@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from chaosml.reports.progress import Silence
+from chaosml.runner.execution import Execution, Setup
+from chaosml.runner.interruption import Interruption
 from chaosml.runner.life import secrets_of
 from chaosml.runner.setup import Composer
 from chaosml.runner.ways import Ways, is_proxied, open_ways
@@ -30,6 +33,18 @@ class Ground:
     inbox: queue.SimpleQueue[tuple[object, Any]]
     ways: Ways
     composer: Composer
+
+    def execute(self, setup: Setup, interruption: Interruption) -> None:
+        """Run one execution and show nothing of it."""
+        Execution(
+            setup,
+            substrate=self.substrate,
+            services=self.services,
+            inbox=self.inbox,
+            interruption=interruption,
+            progress=Silence(),
+            ways=self.ways,
+        ).run()
 
 
 @contextlib.contextmanager

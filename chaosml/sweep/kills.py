@@ -23,9 +23,8 @@ from chaosml.event import Event
 from chaosml.faults.catalogue import CATALOGUE
 from chaosml.faults.pod_delete import PodDeleteOptions
 from chaosml.plan.model import Place, PlannedInjection
-from chaosml.reports.progress import Silence
 from chaosml.runner import fingerprint
-from chaosml.runner.execution import Execution, Setup
+from chaosml.runner.execution import Setup
 from chaosml.runner.interruption import Interruption
 from chaosml.scenario.load import LoadedScenario
 from chaosml.services.bucket_state import BucketLoader, BucketState
@@ -155,15 +154,7 @@ class Kills:
         try:
             self._empty(ground, loader)
             setup = self._setup(point, ground)
-            Execution(
-                setup,
-                substrate=ground.substrate,
-                services=ground.services,
-                inbox=ground.inbox,
-                interruption=interruption,
-                progress=Silence(),
-                ways=ground.ways,
-            ).run()
+            ground.execute(setup, interruption)
         except Interrupted:
             raise
         except ChaosmlError as error:

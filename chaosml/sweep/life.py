@@ -16,10 +16,8 @@ import msgspec
 from chaosml import clock, history
 from chaosml.errors import Interrupted, UsageError
 from chaosml.plan.model import Plan
-from chaosml.reports.progress import Silence as SilentRun
 from chaosml.runner import conclude as run_conclusion
 from chaosml.runner import fingerprint, recovery
-from chaosml.runner.execution import Execution
 from chaosml.runner.interruption import Interruption
 from chaosml.runner.life import mark_of, own_workspace
 from chaosml.runner.life import plan as plan_run
@@ -179,15 +177,7 @@ class _Sweep:
                 self._teller.notice(f"control {number}")
                 folder = self._directory.execution("control", number)
                 setup = ground.composer.control(number, folder)
-                Execution(
-                    setup,
-                    substrate=ground.substrate,
-                    services=ground.services,
-                    inbox=ground.inbox,
-                    interruption=interruption,
-                    progress=SilentRun(),
-                    ways=ground.ways,
-                ).run()
+                ground.execute(setup, interruption)
                 if number == 1:
                     store_url = ground.services.endpoints.store_url
                     keep(self._directory, store_url, setup.bucket, controller.course)

@@ -14,7 +14,6 @@ __all__ = [
     "SweepReport",
     "Tested",
     "TestedPoint",
-    "exit_code",
     "status_of",
 ]
 
@@ -127,19 +126,6 @@ class SweepReport(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 0
     versions: dict[str, str] = {}
     replay: str = ""
-
-
-def exit_code(report: SweepReport, *, tolerate_unknown: bool = False) -> int:
-    """Return the exit status: 0 pass, 1 fail, 3 unknown, 130 interrupted."""
-    if report.interrupted:
-        return 130
-    match report.status:
-        case Status.FAIL:
-            return 1
-        case Status.UNKNOWN:
-            return 0 if tolerate_unknown else 3
-        case Status.PASS:
-            return 0
 
 
 def status_of(verdicts: tuple[Verdict, ...]) -> Status:

@@ -7,8 +7,8 @@ import pytest
 from chaosml.sweep import documents, words
 from chaosml.sweep.conclusion import Circumstances, conclude
 from chaosml.sweep.margins import Margins
-from chaosml.sweep.result import KillResult, StateResult, exit_code
-from chaosml.verdict import Status, Verdict
+from chaosml.sweep.result import KillResult, StateResult
+from chaosml.verdict import Status, Verdict, exit_code
 
 
 class Recorded:
