@@ -43,9 +43,9 @@ def states_below(pid: int) -> list[str]:
     return [one.state for one in processes if one is not None and not one.ended]
 
 
-def begin(bench: Bench, script: str, **details: Any) -> int:
+def begin(bench: Bench, script: str, *, before: str = ":", **details: Any) -> int:
     """Start a pod, wait until it says that it is ready, and return its process."""
-    bench.submit(shell("train", f"{READY}; {script}", **details))
+    bench.submit(shell("train", f"{before}; {READY}; {script}", **details))
     pid = bench.wait(PodStarted).data.pid
     bench.wait(ClaimPoint)
     return int(pid)
@@ -63,7 +63,7 @@ def test_a_killed_program_ends_with_137_and_its_death_is_seen(bench: Bench) -> N
 
 
 def test_a_signal_that_is_handled_is_nobodys_beginning_of_an_end(bench: Bench) -> None:
-    begin(bench, "trap 'exit 7' USR2; while :; do sleep 0.05; done")
+    begin(bench, "while :; do sleep 0.05; done", before="trap 'exit 7' USR2")
     bench.entries += bench.substrate.signal_container("train-1", by="one", signal="SIGUSR2")
     bench.finish()
     assert [one.exit_code for one in bench.facts(PodExited)] == [7]
@@ -82,6 +82,17 @@ def test_a_hung_program_stands_still_with_its_children_and_goes_on(bench: Bench)
     assert [one.exit_code for one in bench.facts(PodExited)] == [0]
     assert [one.name for one in bench.facts(ClaimPoint)] == ["ready", "done"]
     assert bench.facts(PodSignalled) == []
+
+
+def test_a_shell_that_starts_one_program_after_the_other_is_stopped_each_time(bench: Bench) -> None:
+    pid = begin(bench, "while :; do /bin/true; done")
+    for number in range(1, 16):
+        bench.entries += bench.substrate.pause_container("train-1", by=f"pause-{number}")
+        bench.wait(PodPaused, lambda fact, by=f"pause-{number}": fact.by == by)
+        assert set(states_below(pid)) == {"T"}
+        bench.entries += bench.substrate.resume_container("train-1", by=f"pause-{number}")
+    bench.entries += bench.substrate.signal_container("train-1", by="end", signal="SIGKILL")
+    bench.finish()
 
 
 def test_the_deadline_of_the_pipeline_ends_a_program_that_hangs(bench: Bench) -> None:
@@ -144,7 +155,7 @@ def test_a_pod_that_is_cut_off_lives_on_and_nobody_hears_of_its_end(bench: Bench
 
 
 def test_what_is_cut_off_does_not_outlive_its_execution(bench: Bench) -> None:
-    pid = begin(bench, "trap '' TERM; while :; do sleep 0.05; done")
+    pid = begin(bench, "while :; do sleep 0.05; done", before="trap '' TERM")
     bench.entries += bench.substrate.cut_off_pod("train-1", by="one", view="restarted")
     bench.finish()
     assert not os.path.exists(f"/proc/{pid}")
@@ -155,7 +166,8 @@ def test_what_is_cut_off_does_not_outlive_its_execution(bench: Bench) -> None:
 def test_what_a_kubelet_ends_keeps_its_words_whatever_the_exit_code(
     bench: Bench, handler: str, code: int
 ) -> None:
-    begin(bench, f"trap {handler} TERM; while :; do sleep 0.05; done", grace_s=30.0)
+    trap = f"trap {handler} TERM"
+    begin(bench, "while :; do sleep 0.05; done", before=trap, grace_s=30.0)
     bench.entries += bench.substrate.terminate_pod(
         "train-1", by="one", how="node-shutdown", view="seen", message="Words.", grace_s=5.0
     )
@@ -168,7 +180,7 @@ def test_what_a_kubelet_ends_keeps_its_words_whatever_the_exit_code(
 
 
 def test_a_kubelet_never_waits_longer_than_the_pod_asks_for(bench: Bench) -> None:
-    begin(bench, "trap '' TERM; while :; do sleep 0.05; done", grace_s=2.0)
+    begin(bench, "while :; do sleep 0.05; done", before="trap '' TERM", grace_s=2.0)
     bench.entries += bench.substrate.terminate_pod(
         "train-1", by="one", how="node-pressure", view="seen", message="Words.", grace_s=60.0
     )

@@ -39,6 +39,7 @@ _ORPHANS_MS = 1000
 _SWEEP_S = 5.0
 _SWEEP_POLL_S = 0.002
 _STOP_S = 1.0
+_STOP_AGAIN_S = 0.05
 
 
 class ShimReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -252,20 +253,36 @@ class _Watch:
             self._kill_all()
 
     def _send(self, number: signal.Signals) -> None:
+        if number is signal.SIGKILL:
+            # Who dies with it has not outlived it, however long its end takes.
+            self._not_stragglers |= {process.pid for process in self._find_group()}
         # Not reaped, so the id of the main process names its group, also after its end.
         os.killpg(self._main, number)
         if number is signal.SIGSTOP:
             self._see_stopped()
 
+    def _find_group(self) -> list[procfs.Process]:
+        """Return the living processes of the main process's group."""
+        return [
+            process
+            for process in procfs.find_descendants(os.getpid())
+            if not process.ended and process.group == self._main
+        ]
+
     def _see_stopped(self) -> None:
-        """Report the main process's group once all of it stands still: a signal takes its time."""
+        """Report the main process's group once all of it stands still: a signal takes its time.
+
+        Who is just starting another program (`vfork`) waits for its child and cannot be stopped
+        while that one, stopped, does not get to its `exec`: both go on, and are stopped again.
+        """
         end = time.monotonic() + _STOP_S
+        again = time.monotonic() + _STOP_AGAIN_S
         while time.monotonic() < end:
-            states = [
-                process.state
-                for process in procfs.find_descendants(os.getpid())
-                if not process.ended and process.group == self._main
-            ]
+            if time.monotonic() > again:
+                os.killpg(self._main, signal.SIGCONT)
+                os.killpg(self._main, signal.SIGSTOP)
+                again = time.monotonic() + _STOP_AGAIN_S
+            states = [process.state for process in self._find_group()]
             if states and set(states) <= {"T", "t"}:
                 self._tell(ShimReport(stopped=len(states), at_ns=time.monotonic_ns()))
                 return
