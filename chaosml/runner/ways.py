@@ -154,7 +154,7 @@ def open_ways(loaded: LoadedScenario, services: Services) -> Ways:
     if url is None:
         raise ServiceError("the services were started without Toxiproxy")
     driver = Proxies(url)
-    driver.wait()
+    driver.wait(services.check)
     return create_ways(loaded, services, driver)
 
 

@@ -68,14 +68,19 @@ class Proxies:
         self._host, self._port = found.hostname or "127.0.0.1", found.port or 8474
         self._server = toxiproxy.Toxiproxy()
 
-    def wait(self, limit_s: float = _START_S) -> None:
+    def wait(self, check: Callable[[], None], limit_s: float = _START_S) -> None:
         """Wait until the server answers.
+
+        Args:
+            check: Raises where it never will, since whoever runs it has ended.
+            limit_s: How long it may take.
 
         Raises:
             ServiceError: it does not within the limit.
         """
         deadline = clock.Deadline("Toxiproxy's API", limit_s)
         while True:
+            check()
             try:
                 self._ask("list its proxies", self._server.proxies)
             except ServiceError:

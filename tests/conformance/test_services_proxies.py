@@ -146,18 +146,30 @@ def test_a_toxic_that_stays_is_an_error(scripted):
         driver.remove("p", "late")
 
 
+def alive():
+    """Find whoever runs the server alive."""
+
+
+def test_a_server_whose_process_has_ended_is_not_waited_for():
+    def ended():
+        raise ServiceError("the services ended unasked")
+
+    with pytest.raises(ServiceError, match="ended unasked"):
+        Proxies("http://127.0.0.1:1").wait(ended)
+
+
 def test_the_proxies_that_the_environment_names_are_not_asked(scripted, monkeypatch):
     _, driver = scripted
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
-    driver.wait(1.0)
+    driver.wait(alive, 1.0)
 
 
 def test_two_drivers_do_not_take_each_others_server(scripted):
     _, driver = scripted
     Proxies("http://127.0.0.1:1")
-    driver.wait(1.0)
+    driver.wait(alive, 1.0)
 
 
 # Canaries and relays, in the services' process.
@@ -173,7 +185,7 @@ def world(tmp_path_factory):
 @pytest.fixture(scope="module")
 def driver(world):
     driver = Proxies(world.endpoints.toxiproxy_url)
-    driver.wait()
+    driver.wait(alive)
     return driver
 
 

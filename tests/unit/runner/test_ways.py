@@ -75,7 +75,8 @@ class Server:
         self.created: list[tuple[str, str]] = []
         self.done: list[tuple] = []
 
-    def wait(self) -> None:
+    def wait(self, check):
+        check()
         assert self.url == "http://127.0.0.1:8474"
 
     def create(self, name, *, upstream, host):
@@ -103,6 +104,7 @@ def opened(tmp_path, monkeypatch):
         endpoints=Endpoints(
             "http://10.0.0.7:80", "10.0.0.7:1", "http://m", "http://s", "http://127.0.0.1:8474"
         ),
+        check=lambda: None,
         call=lambda order: Answer(id=1, address=f"10.0.0.7:relay-of-{order.upstream}"),
     )
 

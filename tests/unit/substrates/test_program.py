@@ -21,7 +21,9 @@ def found(folder, *arguments, environment=OWN, interpreter=sys.executable):
     return recognise((interpreter, *arguments), environment, str(folder), own_environment=OWN)
 
 
-def test_a_module_and_a_file_run_in_a_fork(folder):
+def test_a_module_and_a_file_run_in_a_fork(folder, monkeypatch):
+    # What is loaded already cannot be run as fresh; other tests may have loaded it.
+    monkeypatch.delitem(sys.modules, "timeit", raising=False)
     assert found(folder, "-m", "timeit", "-n1").module == "timeit"
     assert found(folder, "train_here.py", "--steps", "3").file == "train_here.py"
     other_name = os.path.join(os.path.dirname(sys.executable), "python3")
