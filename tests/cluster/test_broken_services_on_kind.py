@@ -31,11 +31,8 @@ SHOWN = {
     "gone": ("canary during: refused",),
     "unanswered": ("stored, and its answer cut off",),
     "late": ("answered 200 with an error",),
-    "refused": ("refused with status 503",),
     "narrow": ("canary during: +", "requests of train"),
     "resetting": ("reset_peer toxic", "canary during: "),
-    "cut-while-training": ("canary during: silent",),
-    "cut-while-registering": ("canary during: silent",),
 }
 
 
@@ -55,33 +52,28 @@ def api() -> Iterator[KubernetesApi]:
 
 
 @pytest.mark.parametrize(
-    ("scenario", "options"),
-    [
-        ("storage-faults", ()),
-        ("network-faults", ()),
-        # How soon the rate is back is for a machine that does nothing else.
-        ("storage-throttle", ("--set", "expect.throughput-recovery.at-most=90s")),
-    ],
+    ("scenario", "trials"),
+    # An execution takes more than a minute here; what is left out differs by a toxic alone.
+    [("storage-faults", 5), ("network-faults", 2)],
 )
 def test_every_fault_is_borne_and_its_receipt_is_there(
-    api: KubernetesApi, tmp_path: pathlib.Path, scenario: str, options: tuple[str, ...]
+    api: KubernetesApi, tmp_path: pathlib.Path, scenario: str, trials: int
 ) -> None:
     file = SCENARIOS / f"{scenario}.yaml"
     command = [sys.executable, "-m", "chaosml", "run", str(file), "--on", "kind"]
     command += ["--namespace", NAMESPACE, "--reports", str(tmp_path), "--set", "controls=1"]
-    done = subprocess.run(
-        [*command, *options], capture_output=True, text=True, timeout=RUN_S, check=False
-    )
+    command += ["--trials", str(trials)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_S, check=False)
     (found,) = tmp_path.glob("*/2*/verdict.json")
     verdict = json.loads(found.read_text())
-    trials = [one for one in verdict["executions"] if one["execution"].startswith("trial/")]
+    struck = [one for one in verdict["executions"] if one["execution"].startswith("trial/")]
     wanted = [one["name"] for one in yaml.safe_load(file.read_text())["faults"]]
-    assert [one["case"] for one in trials] == wanted
-    for trial in trials:
+    assert [one["case"] for one in struck] == wanted[:trials]
+    for trial in struck:
         (receipt,) = trial["receipts"]
         assert receipt["took_effect"], (receipt, done.stderr)
         said = " | ".join(one["says"] for one in receipt["evidence"])
-        for words in SHOWN.get(trial["case"], ()):
+        for words in SHOWN[trial["case"]]:
             assert words in said
         assert trial["phase"] == "Succeeded"
     failed = [one for one in verdict["verdicts"] if one["status"] == "FAIL"]

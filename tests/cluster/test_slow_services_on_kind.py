@@ -44,7 +44,7 @@ def test_a_throttled_store_is_outlived_and_its_receipt_is_measured(
     api: KubernetesApi, tmp_path: pathlib.Path
 ) -> None:
     command = [sys.executable, "-m", "chaosml", "run", str(SCENARIO), "--on", "kind"]
-    command += ["--namespace", NAMESPACE, "--reports", str(tmp_path), "--trials", "2"]
+    command += ["--namespace", NAMESPACE, "--reports", str(tmp_path), "--trials", "3"]
     command += ["--set", "controls=1"]
     # How soon the rate is back is for a machine that does nothing else.
     command += ["--set", "expect.throughput-recovery.at-most=60s"]
@@ -52,8 +52,12 @@ def test_a_throttled_store_is_outlived_and_its_receipt_is_measured(
     (file,) = tmp_path.glob("*/2*/verdict.json")
     verdict = json.loads(file.read_text())
     trials = [one for one in verdict["executions"] if one["execution"].startswith("trial/")]
-    assert {one["case"] for one in trials} == {"late", "slow"}
-    for trial in trials:
+    assert {one["case"] for one in trials} == {"late", "slow", "refused"}
+    (refused,) = (one for one in trials if one["case"] == "refused")
+    (receipt,) = refused["receipts"]
+    assert receipt["took_effect"], (receipt, done.stderr)
+    assert any("refused with status 503" in one["says"] for one in receipt["evidence"])
+    for trial in [one for one in trials if one is not refused]:
         (receipt,) = trial["receipts"]
         assert receipt["took_effect"], (receipt, done.stderr)
         said = " | ".join(one["says"] for one in receipt["evidence"])
