@@ -84,7 +84,7 @@ def test_one_retry_does_not_outlast_two_reclaims(tmp_path: pathlib.Path) -> None
     )
     ended = commands.run(scenario, tmp_path / "r", "--pipeline", policy, *ONE_CONTROL)
     assert ended.code == 1, ended.err
-    assert ended.causes()["task-failed"] == {"taken-back-again/seen/seen"}
+    assert ended.causes()["retries-exhausted"] == {"taken-back-again/seen/seen"}
 
 
 def test_capacity_that_does_not_come_back_fails_nobody(tmp_path: pathlib.Path) -> None:
