@@ -27,7 +27,7 @@ import pathlib, select, signal, sys
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 print("ready", flush=True)
 signal.sigwait({signal.SIGTERM})
-select.select([], [], [], 0.3)
+select.select([], [], [], 0.8)
 pathlib.Path("saved").touch()
 sys.exit(143)
 """

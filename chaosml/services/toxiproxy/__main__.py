@@ -29,9 +29,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 async def _serve(host: str, port: int, seed: str) -> None:
-    stop = asyncio.Event()
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def ask(number: int, frame: object) -> None:
+        # A loop's own handlers end with it, and a second signal would kill what is ending.
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(stop.set)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        signal.signal(number, ask)
     async with Toxiproxy(host, port, seed=seed) as server:
         sys.stdout.write(f"{server.url}\n")
         sys.stdout.flush()

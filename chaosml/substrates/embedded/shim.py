@@ -280,6 +280,7 @@ class _Watch:
         while time.monotonic() < end:
             if time.monotonic() > again:
                 os.killpg(self._main, signal.SIGCONT)
+                select.select((), (), (), _SWEEP_POLL_S)
                 os.killpg(self._main, signal.SIGSTOP)
                 again = time.monotonic() + _STOP_AGAIN_S
             states = [process.state for process in self._find_group()]

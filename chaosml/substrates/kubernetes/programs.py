@@ -30,7 +30,7 @@ _GONE = "container not found", "not running", "is not created or running", "not 
 # Called with the number of the signal; the last line says what became of it. After a SIGKILL
 # that is the word before it: the shell ends with the container. Who is just starting another
 # program (vfork) cannot be stopped while its child, stopped, does not get to its exec: both go
-# on and are stopped again.
+# on, for as long as it takes to look around once, and are stopped again.
 _SHELL = """
 n=$1
 main=
@@ -48,7 +48,11 @@ kill "-$n" "-$main" || { echo refused; exit 1; }
 i=0
 while [ $i -lt 1000 ]; do
   i=$((i + 1)); all=0; still=0
-  [ $((i % 50)) != 0 ] || { kill -18 "-$main"; kill "-$n" "-$main"; }
+  if [ $((i % 50)) = 0 ]; then
+    kill -18 "-$main"
+    for d in /proc/[0-9]*; do { read -r line < "$d/stat"; } 2>/dev/null; done
+    kill "-$n" "-$main"
+  fi
   for d in /proc/[0-9]*; do
     { read -r line < "$d/stat"; } 2>/dev/null || continue
     set -- ${line##*) }
