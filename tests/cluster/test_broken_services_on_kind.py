@@ -31,7 +31,7 @@ SHOWN = {
     "gone": ("canary during: refused",),
     "unanswered": ("stored, and its answer cut off",),
     "late": ("answered 200 with an error",),
-    "narrow": ("canary during: +", "requests of train"),
+    "cut-while-training": ("canary during: silent",),
     "resetting": ("reset_peer toxic", "canary during: "),
 }
 
@@ -67,8 +67,10 @@ def test_every_fault_is_borne_and_its_receipt_is_there(
     (found,) = tmp_path.glob("*/2*/verdict.json")
     verdict = json.loads(found.read_text())
     struck = [one for one in verdict["executions"] if one["execution"].startswith("trial/")]
-    wanted = [one["name"] for one in yaml.safe_load(file.read_text())["faults"]]
-    assert [one["case"] for one in struck] == wanted[:trials]
+    there = {one["name"] for one in yaml.safe_load(file.read_text())["faults"]}
+    dealt = {one["case"] for one in struck}
+    assert dealt <= there
+    assert len(dealt) == len(struck) == trials
     for trial in struck:
         (receipt,) = trial["receipts"]
         assert receipt["took_effect"], (receipt, done.stderr)
