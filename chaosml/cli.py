@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import enum
 import json
 import os
 import pathlib
@@ -22,7 +21,8 @@ import typer
 
 from chaosml import verbs
 from chaosml.cluster import commands as cluster_verbs
-from chaosml.errors import ChaosmlError, HarnessError, ScenarioError, UsageError
+from chaosml.errors import ChaosmlError, HarnessError, ScenarioError
+from chaosml.terminal import Doubt, Form, Terminal, set_values
 
 if TYPE_CHECKING:
     from chaosml.runner import RunOptions, RunResult
@@ -69,20 +69,6 @@ _app = typer.Typer(
 )
 
 
-class _Form(enum.StrEnum):
-    """Who reads the result."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-class _Doubt(enum.StrEnum):
-    """What becomes of a run that proves nothing."""
-
-    FAIL = "fail"
-    WARN = "warn"
-
-
 _Scenarios = Annotated[list[pathlib.Path], typer.Argument(metavar="SCENARIO", show_default=False)]
 _Scenario = Annotated[pathlib.Path, typer.Argument(metavar="SCENARIO", show_default=False)]
 _Pipeline = Annotated[
@@ -100,9 +86,9 @@ _Set = Annotated[
     ),
 ]
 _Reports = Annotated[pathlib.Path, typer.Option(metavar="DIR", help="Where runs are recorded.")]
-_Output = Annotated[_Form, typer.Option(help="json: the document alone, on stdout.")]
+_Output = Annotated[Form, typer.Option(help="json: the document alone, on stdout.")]
 _Unknown = Annotated[
-    _Doubt, typer.Option(help="warn: exit 0 although something stays unknown or invalid.")
+    Doubt, typer.Option(help="warn: exit 0 although something stays unknown or invalid.")
 ]
 _Deadline = Annotated[
     str | None, typer.Option(metavar="DURATION", help="Limit of every execution, such as 20m.")
@@ -160,8 +146,8 @@ def _run(
     set_: _Set = None,
     deadline: _Deadline = None,
     reports: _Reports = _DEFAULT_REPORTS,
-    output: _Output = _Form.TEXT,
-    unknown: _Unknown = _Doubt.FAIL,
+    output: _Output = Form.TEXT,
+    unknown: _Unknown = Doubt.FAIL,
     on: _On = "embedded",
     context: _Context = None,
     namespace: _Namespace = None,
@@ -181,7 +167,7 @@ def _run(
         options = dataclasses.replace(options, image=image, toxiproxy_image=toxiproxy_image)
         if dry_run:
             return verbs.show_rehearsal(
-                path, options, as_json=output is _Form.JSON, terminal=_TERMINAL
+                path, options, as_json=output is Form.JSON, terminal=_TERMINAL
             )
         progress = progress_on(sys.stderr, quiet=quiet, verbose=verbose)
         try:
@@ -204,7 +190,7 @@ def _plan(
     difference: Annotated[
         bool, typer.Option("--diff", help="What is submitted, beside the document.")
     ] = False,
-    output: _Output = _Form.TEXT,
+    output: _Output = Form.TEXT,
 ) -> None:
     """Show what a run would do, without doing it: controls, trials, places, views.
 
@@ -223,12 +209,12 @@ def _plan(
             return verbs.show_differences(
                 scenario,
                 options,
-                as_json=output is _Form.JSON,
+                as_json=output is Form.JSON,
                 colour=screen(sys.stdout).color_system is not None,
                 terminal=_TERMINAL,
             )
         loaded, planned = runner.plan(scenario, options)
-        if output is _Form.JSON:
+        if output is Form.JSON:
             _emit(msgspec.json.format(msgspec.json.encode(planned)).decode() + "\n")
         else:
             workflow = loaded.workflow.path.name
@@ -281,8 +267,8 @@ def _schema() -> None:
 @_app.command("judge", help=_JUDGE_HELP)
 def _judge(
     run: Annotated[pathlib.Path, typer.Argument(metavar="RUN", show_default=False)],
-    output: _Output = _Form.TEXT,
-    unknown: _Unknown = _Doubt.FAIL,
+    output: _Output = Form.TEXT,
+    unknown: _Unknown = Doubt.FAIL,
 ) -> None:
     def judge() -> int:
         from chaosml import runner
@@ -330,12 +316,7 @@ def _options(
 ) -> RunOptions:
     from chaosml.runner import RunOptions
 
-    values = {}
-    for item in set_ or ():
-        path, equals, value = item.partition("=")
-        if not path or not equals:
-            raise UsageError(f"--set {item}: is not PATH=VALUE, such as faults.0.when.step=61")
-        values[path] = value
+    values = set_values(set_ or (), example="faults.0.when.step=61")
     if deadline is not None:
         # As the scenario would say it, so that its units are checked and the replay knows it.
         values["deadline"] = deadline
@@ -351,11 +332,11 @@ def _options(
     )
 
 
-def _conclude(result: RunResult, output: _Form, unknown: _Doubt) -> int:
+def _conclude(result: RunResult, output: Form, unknown: Doubt) -> int:
     """Print a judgement and return its exit code."""
     from chaosml.verdict import exit_code
 
-    if output is _Form.JSON:
+    if output is Form.JSON:
         from chaosml.reports import verdict_json
 
         _emit(verdict_json.render(result.judgement).decode())
@@ -364,7 +345,7 @@ def _conclude(result: RunResult, output: _Form, unknown: _Doubt) -> int:
         from chaosml.reports.layout import screen
 
         _emit(terminal.render(result.judgement, result.directory, screen(sys.stdout)))
-    return exit_code(result.judgement, tolerate_unknown=unknown is _Doubt.WARN)
+    return exit_code(result.judgement, tolerate_unknown=unknown is Doubt.WARN)
 
 
 def _attempt_all(paths: Iterable[pathlib.Path], action: Callable[[pathlib.Path], int]) -> int:
@@ -443,6 +424,6 @@ def _say(message: str) -> None:
         sys.stderr.flush()
 
 
-_TERMINAL = cluster_verbs.Terminal(_attempt, _emit, _say)
+_TERMINAL = Terminal(_attempt, _emit, _say)
 cluster_verbs.mount(_app, _TERMINAL)
 verbs.mount(_app, _TERMINAL)

@@ -12,12 +12,12 @@ from typing import Annotated
 
 import typer
 
-from chaosml.cluster.commands import Terminal
 from chaosml.errors import UsageError
 from chaosml.lint import commands as lint_verb
 from chaosml.scorecard import commands as scorecard_verbs
 from chaosml.selftest import command as selftest
 from chaosml.sweep import commands as sweep_verb
+from chaosml.terminal import Terminal
 
 __all__ = ["SEVEREST_FIRST", "mount", "show_differences", "show_rehearsal"]
 

@@ -6,22 +6,21 @@ that these verbs behave as all others do.
 
 from __future__ import annotations
 
-import enum
 import json
 import pathlib
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from chaosml.cluster.survey import commands as survey
+from chaosml.terminal import Form, Terminal
 
 if TYPE_CHECKING:
     from chaosml.cluster.diagnosis import Check
     from chaosml.cluster.inspection import ClusterStatus
 
-__all__ = ["Image", "Output", "Terminal", "ToxiproxyImage", "mount"]
+__all__ = ["Image", "ToxiproxyImage", "mount"]
 
 _UNREADY = 4
 
@@ -64,16 +63,9 @@ Exit codes: 0 nothing is missing, 4 something is.
 """
 
 
-class Output(enum.StrEnum):
-    """Who reads the result."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
 _Name = Annotated[str, typer.Option(help="Name of the kind cluster.")]
 _Namespace = Annotated[str, typer.Option(help="Where runs happen.")]
-_Output = Annotated[Output, typer.Option(help="json: the document alone, on stdout.")]
+_Output = Annotated[Form, typer.Option(help="json: the document alone, on stdout.")]
 _Config = Annotated[
     pathlib.Path | None,
     typer.Option(metavar="FILE", help="A kind configuration; default: kind-config.yaml."),
@@ -107,18 +99,6 @@ _Fault = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Terminal:
-    """What the command line does with an action and with text."""
-
-    attempt: Callable[[Callable[[], int]], int]
-    """Does something and returns its exit code; errors become messages."""
-    emit: Callable[[str], None]
-    """Writes a result."""
-    say: Callable[[str], None]
-    """Writes a line for people."""
-
-
 def mount(app: typer.Typer, terminal: Terminal) -> None:
     """Add the verbs to the command line."""
     cluster = typer.Typer(
@@ -147,7 +127,7 @@ def _add_up(app: typer.Typer, terminal: Terminal) -> None:
         image: Image = None,
         toxiproxy: ToxiproxyImage = None,
         quiet: _Quiet = False,
-        output: _Output = Output.TEXT,
+        output: _Output = Form.TEXT,
     ) -> None:
         def make() -> int:
             from chaosml.cluster.life import up
@@ -167,7 +147,7 @@ def _add_up(app: typer.Typer, terminal: Terminal) -> None:
                 toxiproxy_image=toxiproxy or TOXIPROXY_IMAGE,
             )
             info = up(options, (lambda _: None) if quiet else terminal.say)
-            if output is Output.JSON:
+            if output is Form.JSON:
                 terminal.emit(json.dumps(asdict(info), indent=2) + "\n")
             else:
                 terminal.emit(
@@ -196,14 +176,14 @@ def _pairs(items: list[str] | None) -> dict[str, str] | None:
 
 def _add_status(app: typer.Typer, terminal: Terminal) -> None:
     @app.command("status", short_help="What there is of the cluster.")
-    def status(name: _Name = "chaosml", output: _Output = Output.TEXT) -> None:
+    def status(name: _Name = "chaosml", output: _Output = Form.TEXT) -> None:
         """Say what there is of the cluster; exit code 0 if runs can use it as it is, else 4."""
 
         def look() -> int:
             from chaosml.cluster.life import status
 
             found = status(name)
-            if output is Output.JSON:
+            if output is Form.JSON:
                 document = {**asdict(found), "ready": found.ready}
                 terminal.emit(json.dumps(document, indent=2) + "\n")
             else:
@@ -260,13 +240,13 @@ def _add_doctor(app: typer.Typer, terminal: Terminal) -> None:
         namespace: _Namespace = "chaosml",
         fault: _Fault = None,
         name: _Name = "chaosml",
-        output: _Output = Output.TEXT,
+        output: _Output = Form.TEXT,
     ) -> None:
         def diagnose() -> int:
             from chaosml.cluster.diagnosis import State, doctor
 
             checks = doctor(context, namespace, fault, name)
-            if output is Output.JSON:
+            if output is Form.JSON:
                 terminal.emit(json.dumps([asdict(check) for check in checks], indent=2) + "\n")
             else:
                 terminal.emit("".join(_check_text(check) for check in checks))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chaosml.cluster.commands import Terminal
 from chaosml.errors import UsageError
+from chaosml.terminal import Terminal
 
 if TYPE_CHECKING:
     from chaosml.lint.run import Outcome

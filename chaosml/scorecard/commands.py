@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chaosml.cluster.commands import Terminal
 from chaosml.errors import HarnessError, UsageError
+from chaosml.terminal import Terminal
 
 if TYPE_CHECKING:
     from chaosml.scorecard.model import Scorecard

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chaosml.cluster.commands import Terminal
 from chaosml.errors import UsageError
+from chaosml.terminal import Doubt, Form, Terminal, set_values
 
 if TYPE_CHECKING:
     from chaosml.runner import RunOptions
@@ -51,20 +51,6 @@ class _View(enum.StrEnum):
     SEEN = "seen"
 
 
-class _Form(enum.StrEnum):
-    """Who reads the result."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-class _Doubt(enum.StrEnum):
-    """What becomes of a sweep that proves nothing."""
-
-    FAIL = "fail"
-    WARN = "warn"
-
-
 _Scenario = Annotated[pathlib.Path, typer.Argument(metavar="SCENARIO", show_default=False)]
 _Pipeline = Annotated[
     pathlib.Path | None,
@@ -93,8 +79,8 @@ _Set = Annotated[
     typer.Option("--set", metavar="PATH=VALUE", help="Override a value of the scenario."),
 ]
 _Reports = Annotated[pathlib.Path, typer.Option(metavar="DIR", help="Where sweeps are recorded.")]
-_Output = Annotated[_Form, typer.Option(help="json: the document alone, on stdout.")]
-_Unknown = Annotated[_Doubt, typer.Option(help="warn: exit 0 although something stays unknown.")]
+_Output = Annotated[Form, typer.Option(help="json: the document alone, on stdout.")]
+_Unknown = Annotated[Doubt, typer.Option(help="warn: exit 0 although something stays unknown.")]
 _Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
 _Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Every state as it is tested.")]
 
@@ -115,8 +101,8 @@ def mount(app: typer.Typer, terminal: Terminal) -> None:
         seed: _Seed = None,
         set_: _Set = None,
         reports: _Reports = pathlib.Path("reports"),
-        output: _Output = _Form.TEXT,
-        unknown: _Unknown = _Doubt.FAIL,
+        output: _Output = Form.TEXT,
+        unknown: _Unknown = Doubt.FAIL,
         quiet: _Quiet = False,
         verbose: _Verbose = False,
     ) -> None:
@@ -125,7 +111,10 @@ def mount(app: typer.Typer, terminal: Terminal) -> None:
             from chaosml.sweep.telling import teller_on
 
             options = RunOptions(
-                pipeline=pipeline, seed=seed, set_values=_values(set_ or ()), reports=reports
+                pipeline=pipeline,
+                seed=seed,
+                set_values=set_values(set_ or (), example="seed=3"),
+                reports=reports,
             )
             choices = _choices(point, sample, view, kills, workers, resume)
             teller = teller_on(sys.stderr, quiet=quiet, verbose=verbose)
@@ -165,24 +154,14 @@ def _sweep(
     return life.sweep(scenario, options, choices, teller)
 
 
-def _show(result: SweepResult, output: _Form, unknown: _Doubt, terminal: Terminal) -> int:
+def _show(result: SweepResult, output: Form, unknown: Doubt, terminal: Terminal) -> int:
     """Print a report and return its exit code."""
     from chaosml.reports.layout import screen
     from chaosml.sweep import documents, text
     from chaosml.verdict import exit_code
 
-    if output is _Form.JSON:
+    if output is Form.JSON:
         terminal.emit(documents.render_json(result.report).decode())
     else:
         terminal.emit(text.render(result.report, result.directory, screen(sys.stdout)))
-    return exit_code(result.report, tolerate_unknown=unknown is _Doubt.WARN)
-
-
-def _values(given: Iterable[str]) -> dict[str, str]:
-    values = {}
-    for item in given:
-        path, equals, value = item.partition("=")
-        if not path or not equals:
-            raise UsageError(f"--set {item}: is not PATH=VALUE, such as seed=3")
-        values[path] = value
-    return values
+    return exit_code(result.report, tolerate_unknown=unknown is Doubt.WARN)

@@ -12,6 +12,7 @@ from chaosml.cluster import commands, diagnosis, life
 from chaosml.cluster.diagnosis import Check, State
 from chaosml.cluster.inspection import ClusterStatus, Node
 from chaosml.errors import ChaosmlError
+from chaosml.terminal import Terminal
 
 
 class Lines:
@@ -39,7 +40,7 @@ def lines():
 @pytest.fixture
 def run(lines):
     app = typer.Typer()
-    commands.mount(app, commands.Terminal(lines.attempt, lines.emit, lines.said.append))
+    commands.mount(app, Terminal(lines.attempt, lines.emit, lines.said.append))
 
     def invoke(*arguments):
         return CliRunner().invoke(app, arguments).exit_code
@@ -49,7 +50,7 @@ def run(lines):
 
 def test_help_shows_what_to_type():
     app = typer.Typer()
-    commands.mount(app, commands.Terminal(int, int, int))
+    commands.mount(app, Terminal(int, int, int))
     shown = CliRunner().invoke(app, ["cluster", "up", "--help"]).output
     assert "chaosml cluster up --argo-version v3.7.18" in shown
     assert "--node-image" in shown
