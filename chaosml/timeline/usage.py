@@ -8,7 +8,7 @@ succeeded, one start of the training, and the steps that are in the final state.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chaosml.timeline.ledger import Segment
@@ -49,6 +49,7 @@ def measure_usage(timeline: Timeline, lineage: Lineage) -> Usage | None:
     """Return the use of compute; None where a pod's start or end is not known."""
     cpu_seconds: dict[str, float] = defaultdict(float)
     total = Span(0.0, 0.0)
+    acts = _acts(timeline)
     for pod in timeline.pods.values():
         if pod.started is None:
             continue
@@ -56,7 +57,7 @@ def measure_usage(timeline: Timeline, lineage: Lineage) -> Usage | None:
             return None
         held = _held(timeline, pod.uid, pod.started.at, pod.exited.at)
         cpu = pod.created.fact.requested_cpu
-        alive = _alive(timeline, pod.uid, pod.started.at, pod.exited.at).minus(held)
+        alive = _alive(acts[pod.uid], pod.started.at, pod.exited.at).minus(held)
         total = total.plus(Span(alive.low_s * cpu, alive.high_s * cpu))
         for part, seconds in _split(timeline, lineage, pod, held.middle_s).items():
             cpu_seconds[part] += seconds * cpu
@@ -65,10 +66,9 @@ def measure_usage(timeline: Timeline, lineage: Lineage) -> Usage | None:
     return Usage(total, shares)
 
 
-def _alive(timeline: Timeline, uid: str, start: Moment, end: Moment) -> Span:
+def _alive(acts: Sequence[Moment], start: Moment, end: Moment) -> Span:
     """Return how long a pod lived: at least from the first to the last thing that it did."""
     known = passed(start, end)
-    acts = [*_acts(timeline, uid)]
     if not acts:
         return known
     first_ns = min(act.latest_ns for act in acts)
@@ -76,14 +76,15 @@ def _alive(timeline: Timeline, uid: str, start: Moment, end: Moment) -> Span:
     return Span(min(known.high_s, max(known.low_s, (last_ns - first_ns) / _NS_PER_S)), known.high_s)
 
 
-def _acts(timeline: Timeline, uid: str) -> Iterator[Moment]:
-    """Yield when a pod certainly lived: when it said something, and when it asked the store."""
-    yield from (seen.at for seen in timeline.requests if seen.fact.uid == uid)
-    claims = timeline.claims.get(uid)
-    if claims is None:
-        return
-    for said in (claims.ready, claims.checkpoints, claims.publishes, claims.registers, claims.done):
-        yield from (seen.at for seen in said)
+def _acts(timeline: Timeline) -> defaultdict[str, list[Moment]]:
+    """Return when each pod certainly lived: when it said something, and asked the store."""
+    acts: defaultdict[str, list[Moment]] = defaultdict(list)
+    for seen in timeline.requests:
+        acts[seen.fact.uid or ""].append(seen.at)
+    for uid, claims in timeline.claims.items():
+        said = (claims.ready, claims.checkpoints, claims.publishes, claims.registers, claims.done)
+        acts[uid] += [seen.at for facts in said for seen in facts]
+    return acts
 
 
 def _held(timeline: Timeline, uid: str, start: Moment, end: Moment) -> Span:
