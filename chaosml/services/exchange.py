@@ -404,10 +404,13 @@ def _refusal_of(disturbance: Disturbance) -> Refusal:
 
 def _lower(request: web.BaseRequest) -> Mapping[str, str]:
     """Return the fields by names in lower case, as text: what is no UTF-8 is replaced."""
-    return {
-        name.lower(): value.encode(errors="surrogateescape").decode(errors="replace")
-        for name, value in request.headers.items()
-    }
+    return {name.lower(): _as_text(value) for name, value in request.headers.items()}
+
+
+def _as_text(value: str) -> str:
+    if value.isascii():
+        return value
+    return value.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _origin_form(target: str) -> str:
