@@ -30,6 +30,8 @@ class World:
 
     def __init__(self, directory: pathlib.Path, run: str = "run-1", **options):
         self.inbox = queue.SimpleQueue()
+        self.folder = directory
+        """Where the services write their log."""
         self.services = Services(self.inbox, run=run, directory=directory, **options)
         self.services.start()
         self.said: list[Emission] = []

@@ -14,9 +14,9 @@ import threading
 import urllib.parse
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from services_under_test import World, connect, request, signed
+from services_under_test import connect, request, signed
 
 from chaosml import clock
 from chaosml.event import Request
@@ -26,16 +26,7 @@ pytestmark = pytest.mark.slow
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
 _PATIENCE_S = 10.0
 CLIENTS = 1000
-FUZZ = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("services")
-    world = World(folder)
-    world.folder = folder
-    yield world
-    world.close()
+FUZZ = settings(max_examples=150)
 
 
 @pytest.fixture(scope="module")

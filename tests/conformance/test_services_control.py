@@ -6,7 +6,7 @@ import contextlib
 import json
 
 import pytest
-from services_under_test import World, connect, start_program
+from services_under_test import connect, start_program
 
 from chaosml.event import HoldEnded, HoldStarted, ProbeConnected
 from chaosml.services.messages import Disarm, EndHolds, Release
@@ -25,18 +25,6 @@ for step in range(1, 7):
         probe.checkpoint(step, key=f"step-{step}")
 probe.done(6)
 """
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    world = World(tmp_path_factory.mktemp("services"))
-    yield world
-    world.close()
-
-
-@pytest.fixture
-def world(running):
-    return running.begin()
 
 
 @contextlib.contextmanager

@@ -39,13 +39,6 @@ class Scene:
         return [self.target]
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory):
-    world = World(tmp_path_factory.mktemp("services"))
-    yield world
-    world.close()
-
-
 @pytest.fixture(scope="module", params=["embedded", "real"])
 def driver(request):
     with {"embedded": servers.embedded, "real": servers.real}[request.param]() as server:

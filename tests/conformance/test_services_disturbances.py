@@ -7,7 +7,7 @@ import urllib.parse
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
-from services_under_test import World, request, signed
+from services_under_test import request, signed
 
 from chaosml.services.messages import Calm, Disturb, Disturbance
 
@@ -16,18 +16,6 @@ pytestmark = pytest.mark.slow
 LARGE = bytes(range(256)) * (3 << 12)
 """3 MiB: longer than what the gate reads whole before it sends anything on."""
 CUT = (ConnectionClosedError, EndpointConnectionError)
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    world = World(tmp_path_factory.mktemp("services"))
-    yield world
-    world.close()
-
-
-@pytest.fixture
-def world(running):
-    return running.begin()
 
 
 def disturb(world, how, **fields):

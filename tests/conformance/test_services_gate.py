@@ -9,7 +9,7 @@ import zlib
 
 import pytest
 from botocore.exceptions import ClientError
-from services_under_test import World, base64_of, connect, request, sha256_of, signed
+from services_under_test import base64_of, connect, request, sha256_of, signed
 
 from chaosml.event import Request
 
@@ -17,18 +17,6 @@ pytestmark = pytest.mark.slow
 
 LARGE = bytes(range(256)) * (3 << 12)
 """3 MiB: longer than what the gate reads whole before it sends anything on."""
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    world = World(tmp_path_factory.mktemp("services"))
-    yield world
-    world.close()
-
-
-@pytest.fixture
-def world(running):
-    return running.begin()
 
 
 def put(world, key, body, **arguments):

@@ -8,7 +8,6 @@ import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from services_under_test import World
 
 from chaosml import clock
 from chaosml.event import NoticeRead, NoticeVisible
@@ -18,18 +17,6 @@ pytestmark = pytest.mark.slow
 
 PREEMPTED = "computeMetadata/v1/instance/preempted"
 FLAVOR = {"Metadata-Flavor": "Google"}
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    world = World(tmp_path_factory.mktemp("services"))
-    yield world
-    world.close()
-
-
-@pytest.fixture
-def world(running):
-    return running.begin()
 
 
 def connect(world, path, *, reader=None, node="n1", method="GET", headers=FLAVOR):

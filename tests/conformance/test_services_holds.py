@@ -6,7 +6,7 @@ import concurrent.futures
 import contextlib
 
 import pytest
-from services_under_test import World, start_program
+from services_under_test import start_program
 
 from chaosml import clock
 from chaosml.errors import ServiceError
@@ -25,18 +25,6 @@ s3 = boto3.client(
 s3.put_object(Bucket=os.environ["BUCKET"], Key="model", Body=b"x" * int(os.environ["SIZE"]))
 print("put", flush=True)
 """
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    world = World(tmp_path_factory.mktemp("services"))
-    yield world
-    world.close()
-
-
-@pytest.fixture
-def world(running):
-    return running.begin()
 
 
 @contextlib.contextmanager

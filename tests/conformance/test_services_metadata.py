@@ -8,7 +8,6 @@ import urllib.error
 import urllib.request
 
 import pytest
-from services_under_test import World
 
 from chaosml import clock
 from chaosml.event import NoticeRead, NoticeVisible, NoticeWithdrawn
@@ -17,18 +16,6 @@ from chaosml.services.messages import AddPod, Notify, Withdraw
 pytestmark = pytest.mark.slow
 
 ACTION = "latest/meta-data/spot/instance-action"
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    world = World(tmp_path_factory.mktemp("services"))
-    yield world
-    world.close()
-
-
-@pytest.fixture
-def world(running):
-    return running.begin()
 
 
 def fetch(world, path, *, reader=None, node="n1", method="GET", **headers):
