@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-import socketserver
-import threading
-from collections.abc import Iterator
 from typing import Any
 
 import commands
@@ -150,23 +147,6 @@ def test_a_fault_that_met_nobody_proves_nothing(tmp_path: pathlib.Path) -> None:
 
 
 # Any TCP service.
-
-
-class _Tracking(socketserver.StreamRequestHandler):
-    """A service of one line each way, which is no HTTP."""
-
-    def handle(self) -> None:
-        while line := self.rfile.readline():
-            self.wfile.write(b"noted " + line)
-
-
-@pytest.fixture
-def tracking() -> Iterator[str]:
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Tracking) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
 
 
 _PIPELINE = """\

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-import socketserver
-import threading
-from collections.abc import Iterator
 from typing import Any
 
 import commands
@@ -101,23 +98,6 @@ def test_a_trainer_that_a_slow_network_breaks_is_found_by_its_defect(
     assert ended.code == 1, ended.err
     found = {one["expectation"]: one["cause"] for one in ended.verdicts(status="FAIL")}
     assert found == {expectation: cause}
-
-
-class _Tracking(socketserver.StreamRequestHandler):
-    """A service of one line each way, which is no HTTP."""
-
-    def handle(self) -> None:
-        while line := self.rfile.readline():
-            self.wfile.write(b"noted " + line)
-
-
-@pytest.fixture
-def tracking() -> Iterator[str]:
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Tracking) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
 
 
 _PIPELINE = """\
