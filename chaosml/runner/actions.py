@@ -7,8 +7,9 @@ of an earlier one takes that one's off.
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 from chaosml import clock
@@ -24,6 +25,7 @@ from chaosml.event import (
     Scalar,
 )
 from chaosml.faults import script as steps
+from chaosml.faults.program import Program
 from chaosml.history import Entry
 from chaosml.runner.ways import Ways
 from chaosml.services.messages import Answer, Calm, Disturb, Notify, Order, Withdraw
@@ -43,7 +45,20 @@ from chaosml.substrates.protocol import (
     WatchesDrains,
 )
 
-__all__ = ["Performer", "Pods", "StrikeScene", "World", "find_pod"]
+__all__ = [
+    "RUN_COMMAND",
+    "UNDO_COMMAND",
+    "Performer",
+    "Pods",
+    "RunsPrograms",
+    "StrikeScene",
+    "World",
+    "find_pod",
+]
+
+
+RUN_COMMAND, UNDO_COMMAND = "run-command", "undo-command"
+"""What the journal calls a program that is a fault, and the one that takes it back."""
 
 
 class Pods(
@@ -66,6 +81,27 @@ class Pods(
         """Return the pods that exist."""
 
 
+class RunsPrograms(Protocol):
+    """Where the programs of injections are started: see `commands`."""
+
+    @property
+    def folder(self) -> str:
+        """Their working directory."""
+
+    def start(self, injection: str, part: str, uid: str, program: Program) -> None:
+        """Start a program."""
+
+    def ask(self, injection: str, wanted: steps.AskReceipt) -> None:
+        """Ask for a receipt until it is given, or the time is over."""
+
+    def undo(self, injection: str, uid: str, program: Program) -> None:
+        """Take a fault back, and wait for that.
+
+        Raises:
+            HarnessError: the program does not do it.
+        """
+
+
 class _SeesPods(Protocol):
     """A substrate, as far as it is asked who is where."""
 
@@ -83,6 +119,21 @@ class StrikeScene:
     injection: str
     target: PodView
     substrate: _SeesPods
+    values: Callable[[], Mapping[str, str]] = dict
+    """What is known of the execution, by the words that it fills in."""
+
+    def known(self) -> Mapping[str, str]:
+        """Return what fills the words of programs."""
+        target = self.target
+        return {
+            **self.values(),
+            "attempt": str(target.attempt),
+            "injection": self.injection,
+            "node": target.node,
+            "pod": target.pod,
+            "task": target.task,
+            "uid": target.uid,
+        }
 
     def nodes(self) -> Sequence[str]:
         """Return the nodes that are there."""
@@ -103,6 +154,14 @@ class World(Protocol):
     @property
     def ways(self) -> Ways:
         """The proxied ways to services."""
+
+    @property
+    def commands(self) -> RunsPrograms:
+        """The programs of injections."""
+
+    @property
+    def known(self) -> Mapping[str, str]:
+        """What of the execution fills the words of programs."""
 
     def call(self, order: Order) -> Answer:
         """Ask the services."""
@@ -140,6 +199,9 @@ class Performer:
         """
         if isinstance(action, steps.Measure):
             self._measure(action)
+            return
+        if isinstance(action, steps.AskReceipt | steps.UndoCommand | steps.Undone):
+            self._command(action)
             return
         verb, target = _verb(action), _target(action)
         self._say(
@@ -183,6 +245,21 @@ class Performer:
             self._undo.insert(0, (_verb(action), dataclasses.replace(action, when="after")))
         self._do(action)
 
+    def _command(self, action: steps.AskReceipt | steps.UndoCommand | steps.Undone) -> None:
+        """Go on with a program's fault; taken back it is when its program says so, not before."""
+        target = f"pod/{action.uid}"
+        match action:
+            case steps.AskReceipt():
+                self._world.commands.ask(self._injection, action)
+            case steps.UndoCommand(uid, program):
+                self._say(
+                    HealIntended(injection=self._injection, action=_verb(action), target=target)
+                )
+                self._world.commands.start(self._injection, "undo", uid, program)
+            case steps.Undone():
+                self._undo = [one for one in self._undo if one[0] != RUN_COMMAND]
+                self._say(HealDone(injection=self._injection, action=UNDO_COMMAND, target=target))
+
     def _say(self, fact: Fact) -> None:
         self._world.say(f"injection/{self._injection}", fact)
 
@@ -193,8 +270,8 @@ class Performer:
             if entry[0] in undone:
                 self._undo.remove(entry)
                 break
-        if undoing is not None:
-            self._undo.append((verb, undoing(action)))
+        if undoing is not None and (later := undoing(action)) is not None:
+            self._undo.append((verb, later))
 
     def _prior(self, action: steps.Action) -> dict[str, Scalar]:
         match action:
@@ -209,6 +286,13 @@ class Performer:
             ):
                 pod = find_pod(self._world, uid)
                 return {} if pod is None else {"running": pod.running, "node": pod.node}
+            case steps.RunCommand(undo=undo) if undo is not None:
+                return {
+                    "undo": json.dumps(undo.argv),
+                    "environment": " ".join(undo.environment),
+                    "timeout_s": undo.timeout_s,
+                    "folder": self._world.commands.folder,
+                }
             case _:
                 return {}
 
@@ -284,6 +368,10 @@ class Performer:
                 self._tell_gate(action)
             case steps.Measure():
                 self._world.call(self._world.ways.canary(self._injection, action))
+            case steps.RunCommand(uid, program):
+                self._world.commands.start(self._injection, "command", uid, program)
+            case steps.UndoCommand(uid, program):
+                self._world.commands.undo(self._injection, uid, program)
 
     def _tell_gate(self, action: steps.Disturb | steps.Calm) -> None:
         asked_ns = clock.monotonic_ns()
@@ -300,7 +388,7 @@ class Performer:
         self._world.say(f"source/{GATE}", fact)
 
 
-_UNDO: dict[type, Callable[[Any], steps.Action]] = {
+_UNDO: dict[type, Callable[[Any], steps.Action | None]] = {
     steps.Notify: lambda action: steps.Withdraw(action.node),
     steps.Cordon: lambda action: steps.Uncordon(action.node),
     steps.StopNode: lambda action: (
@@ -311,6 +399,9 @@ _UNDO: dict[type, Callable[[Any], steps.Action]] = {
     steps.ExpectDrain: lambda action: steps.EndDrain(action.node),
     steps.AddToxic: lambda action: steps.RemoveToxic(action.service, action.task, action.name),
     steps.Disturb: lambda action: steps.Calm(action.disturbance.injection, action.disturbance.task),
+    steps.RunCommand: lambda action: (
+        None if action.undo is None else steps.UndoCommand(action.uid, action.undo)
+    ),
 }
 _UNDOES: dict[type, tuple[str, ...]] = {
     steps.Withdraw: ("notify",),
@@ -352,6 +443,8 @@ def _verb(action: steps.Action) -> str:
         steps.Disturb: "disturb",
         steps.Calm: "calm",
         steps.Measure: "measure",
+        steps.RunCommand: RUN_COMMAND,
+        steps.UndoCommand: UNDO_COMMAND,
     }[type(action)]
 
 
@@ -367,6 +460,8 @@ def _target(action: steps.Action) -> str:
             | steps.SignalContainer(uid=uid)
             | steps.PauseContainer(uid)
             | steps.ResumeContainer(uid)
+            | steps.RunCommand(uid=uid)
+            | steps.UndoCommand(uid=uid)
         ):
             return f"pod/{uid}"
         case (
