@@ -58,6 +58,7 @@ _JUDGE_HELP = """Judge a recorded run again and write its reports anew.
 \b
   chaosml judge reports/spot/latest
   chaosml judge reports/spot/20261124T221500Z --output json
+  chaosml judge journal.json       the runs that an experiment of the Chaos Toolkit made
 """
 
 _app = typer.Typer(
@@ -271,6 +272,10 @@ def _judge(
     unknown: _Unknown = Doubt.FAIL,
 ) -> None:
     def judge() -> int:
+        if run.is_file():
+            from chaosml.experiment.commands import judge_journal
+
+            return judge_journal(run, output, unknown, _TERMINAL)
         from chaosml import runner
 
         return _conclude(runner.rejudge(run), output, unknown)

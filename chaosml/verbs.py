@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from chaosml.errors import UsageError
+from chaosml.experiment import commands as experiment_verb
 from chaosml.lint import commands as lint_verb
 from chaosml.scorecard import commands as scorecard_verbs
 from chaosml.selftest import command as selftest
@@ -61,6 +62,7 @@ def mount(app: typer.Typer, terminal: Terminal) -> None:
     lint_verb.mount(app, terminal)
     selftest.mount(app, terminal)
     sweep_verb.mount(app, terminal)
+    experiment_verb.mount(app, terminal)
     scorecard_verbs.mount(app, terminal)
     _mount_recover(app, terminal)
     _mount_merge(app, terminal)

@@ -125,6 +125,7 @@ class ChaosToolkit(Commanded):
                 argv=(sys.executable, "-m", ACTIVITY, _json(order)),
                 environment=options.environment,
                 timeout_s=options.timeout,
+                answers=kind == "action",
             )
 
         action = {"module": options.module, "func": options.func, "arguments": options.arguments}

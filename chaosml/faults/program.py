@@ -44,6 +44,8 @@ class Program:
     """Names of variables that it gets of the harness's own; no value is ever kept."""
     timeout_s: float
     """After so long its processes are killed."""
+    answers: bool = False
+    """Whether its stdout must be a JSON object with `called: true`: else it was not carried out."""
 
 
 def fill(value: Any, known: Mapping[str, str]) -> Any:

@@ -42,6 +42,7 @@ _JOIN_S = 10.0
 _SCALARS_MAX = 64
 _TEXT_MAX = 200
 _WHOLE_MAX = 2**53
+_CALLED: Mapping[str, Scalar] = {"called": True}
 _TOOK_EFFECT: Mapping[str, Scalar] = {"took-effect": True}
 
 
@@ -76,7 +77,7 @@ class Commands:
 
         def run(work: _Work) -> CommandEnded:
             ended, hide = self._run(injection, program, work.running)
-            return _fact(injection, part, uid, ended, hide=hide)
+            return _fact(injection, part, uid, *_answer(program, ended), hide=hide)
 
         self._aside(injection, run)
 
@@ -106,7 +107,8 @@ class Commands:
         """
         self._stop(injection)
         ended, hide = self._run(injection, program, Running())
-        self._tell(_fact(injection, "undo", uid, ended, hide=hide))
+        ended, document = _answer(program, ended)
+        self._tell(_fact(injection, "undo", uid, ended, document, hide=hide))
         if ended.outcome != "done":
             raise HarnessError(
                 f"the undo of {injection} {ended.outcome} ({ended.detail or ended.exit_code}); "
@@ -155,6 +157,11 @@ class Commands:
         hide = Redaction({"environment": secrets})
         folder = self._host.folder
         return run_program(program, environment, folder, hide=hide, running=running), hide
+
+
+def _answer(program: Program, ended: Ended) -> tuple[Ended, Any]:
+    """Return how a program ended and what it answered, where it must answer."""
+    return assess(ended, _CALLED) if program.answers else (ended, None)
 
 
 def assess(ended: Ended, expected: Mapping[str, Scalar]) -> tuple[Ended, Any]:

@@ -124,7 +124,7 @@ def run(path: pathlib.Path, options: RunOptions, progress: Progress) -> RunResul
 def _run(
     loaded: LoadedScenario, planned: Plan, options: RunOptions, progress: Progress
 ) -> RunResult:
-    _refuse_uninstalled(loaded)
+    _refuse_unready(loaded)
     recovery.recover(options.reports, progress.notice)
     directory = RunDirectory.create(options.reports, loaded.scenario.metadata.name, clock.utc_now())
     conclude.save_inputs(directory, loaded, planned, options)
@@ -279,13 +279,20 @@ def _environment(
             services.close()
 
 
-def _refuse_uninstalled(loaded: LoadedScenario) -> None:
-    """Refuse a scenario whose faults need a library that is not there.
+def _refuse_unready(loaded: LoadedScenario) -> None:
+    """Refuse a scenario whose faults need a library or variable that is not there.
 
     Raises:
-        HarnessError: which one, and how it is had.
+        HarnessError: which library, and how it is had.
+        UsageError: which variable.
     """
     for fault in loaded.scenario.faults:
+        for variable in getattr(loaded.options[fault.name], "environment", ()):
+            if variable not in os.environ:
+                raise UsageError(
+                    f"fault {fault.name!r} ({fault.inject}): the environment variable "
+                    f"{variable!r} is not set; export it"
+                )
         missing = missing_library(CATALOGUE[fault.inject])
         if missing is not None:
             raise HarnessError(f"fault {fault.name!r} ({fault.inject}): {missing}")

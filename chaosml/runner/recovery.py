@@ -19,7 +19,8 @@ def recover(reports: pathlib.Path, notice: Callable[[str], None], *, clusters: b
     """Heal what dead runs below `reports` left; return the number of things healed.
 
     Kills processes that carry the mark of a dead run, removes its temporary folder, and takes
-    back what programs of the user's have done. The run directory stays: what was recorded can still be judged.
+    back what programs of the user's have done. The run directory stays: what was recorded can
+    still be judged.
 
     Args:
         reports: Where runs are recorded.

@@ -3,8 +3,8 @@
 A death is an injection's if the injection deleted or signalled the pod before it
 ended, if the pod was ended while the injection had it paused, if it ended after it had
 read the injection's notice, if a program that was to kill it had begun before, or if it
-failed while the injection slowed the way to a service down. A killed pod that neither an injection nor Argo touched died of the
-infrastructure, and says nothing about the pipeline.
+failed while the injection slowed the way to a service down. A killed pod that neither an
+injection nor Argo touched died of the infrastructure, and says nothing about the pipeline.
 """
 
 from __future__ import annotations
