@@ -51,7 +51,7 @@ def experiment_of(
             "scenario": {"type": "env", "key": "CHAOSML_SCENARIO", "default": str(path)},
             "reports": {"type": "env", "key": "CHAOSML_REPORTS", "default": str(options.reports)},
         },
-        "secrets": {_SECRETS: {name: {"type": "env", "key": name} for name in secrets}},
+        **_secrets(secrets),
         "runtime": {
             "hypothesis": {"strategy": "after-method-only"},
             "rollbacks": {"strategy": "always"},
@@ -113,6 +113,12 @@ def _variables(loaded: LoadedScenario) -> list[str]:
     for options in loaded.options.values():
         found |= set(getattr(options, "environment", ()))
     return sorted(found)
+
+
+def _secrets(names: list[str]) -> dict[str, Any]:
+    """Return where the toolkit finds them, for an experiment that needs some."""
+    found = {name: {"type": "env", "key": name} for name in names}
+    return {"secrets": {_SECRETS: found}} if found else {}
 
 
 def _python(module: str, func: str, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -292,6 +292,7 @@ class Performer:
                     "environment": " ".join(undo.environment),
                     "timeout_s": undo.timeout_s,
                     "folder": self._world.commands.folder,
+                    "answers": undo.answers,
                 }
             case _:
                 return {}

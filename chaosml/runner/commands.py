@@ -34,7 +34,7 @@ from chaosml.runner.programs import (
 )
 from chaosml.substrates.redaction import Redaction
 
-__all__ = ["Commands", "assess"]
+__all__ = ["Commands", "answer_of", "assess"]
 
 _EVERY_S = 0.25
 """Between two questions for a receipt."""
@@ -77,7 +77,7 @@ class Commands:
 
         def run(work: _Work) -> CommandEnded:
             ended, hide = self._run(injection, program, work.running)
-            return _fact(injection, part, uid, *_answer(program, ended), hide=hide)
+            return _fact(injection, part, uid, *answer_of(program, ended), hide=hide)
 
         self._aside(injection, run)
 
@@ -107,7 +107,7 @@ class Commands:
         """
         self._stop(injection)
         ended, hide = self._run(injection, program, Running())
-        ended, document = _answer(program, ended)
+        ended, document = answer_of(program, ended)
         self._tell(_fact(injection, "undo", uid, ended, document, hide=hide))
         if ended.outcome != "done":
             raise HarnessError(
@@ -159,7 +159,7 @@ class Commands:
         return run_program(program, environment, folder, hide=hide, running=running), hide
 
 
-def _answer(program: Program, ended: Ended) -> tuple[Ended, Any]:
+def answer_of(program: Program, ended: Ended) -> tuple[Ended, Any]:
     """Return how a program ended and what it answered, where it must answer."""
     return assess(ended, _CALLED) if program.answers else (ended, None)
 

@@ -17,6 +17,7 @@ from chaosml.errors import HistoryError
 from chaosml.event import Event, HealDone, InjectionIntended
 from chaosml.faults.program import Program
 from chaosml.runner.actions import RUN_COMMAND, UNDO_COMMAND
+from chaosml.runner.commands import answer_of
 from chaosml.runner.programs import Host, environment_of, run_program
 from chaosml.store.directory import RunDirectory
 from chaosml.substrates.redaction import Redaction
@@ -78,12 +79,15 @@ def _undo(intended: InjectionIntended) -> str | None:
     names = tuple(str(prior.get("environment", "")).split())
     argv = tuple(map(str, json.loads(str(prior["undo"]))))
     program = Program(
-        argv=argv, environment=names, timeout_s=float(str(prior.get("timeout_s", 10.0)))
+        argv=argv,
+        environment=names,
+        timeout_s=float(str(prior.get("timeout_s", 10.0))),
+        answers=prior.get("answers") is True,
     )
     folder = pathlib.Path(str(prior.get("folder", ".")))
     environment = environment_of(names, Host(folder=folder), intended.injection)
     hide = Redaction({"environment": {name: environment.get(name, "") for name in names}})
-    ended = run_program(program, environment, folder, hide=hide)
+    ended, _ = answer_of(program, run_program(program, environment, folder, hide=hide))
     if ended.outcome == "done":
         return None
     why = ended.detail or f"exit code {ended.exit_code}"
