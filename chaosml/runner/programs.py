@@ -34,7 +34,7 @@ __all__ = [
 
 INJECTION_MARK = "CHAOSML_INJECTION"
 """Carried by whatever a program of an injection starts."""
-_GENERAL = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
+_GENERAL = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "TMPDIR")
 """What every program gets of the harness's environment."""
 _OUTPUT_BYTES_MAX = 65_536
 _SAID_BYTES_MAX = 2_000

@@ -1,0 +1,5 @@
+import os
+
+
+def load_configuration(info):
+    return {name: os.environ[one["key"]] for name, one in info.items()}

@@ -1,0 +1,4 @@
+def within_tolerance(tolerance, value, configuration, secrets):
+    if isinstance(tolerance, list):
+        return tolerance[0] <= value <= tolerance[1]
+    return value == tolerance

@@ -1,0 +1,8 @@
+import os
+
+
+def load_secrets(info, configuration):
+    return {
+        group: {name: os.environ[one["key"]] for name, one in names.items()}
+        for group, names in info.items()
+    }
