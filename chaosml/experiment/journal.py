@@ -126,7 +126,8 @@ def _doubts_of(document: dict[str, Any], experiment: dict[str, Any]) -> Iterator
         yield Doubt("experiment-not-completed", f"the experiment ended {_text(status)}")
     if experiment.get("dry"):
         yield Doubt("dry", "the experiment was run dry: nothing was done")
-    for entry in document.get("rollbacks") or ():
+    rollbacks = document.get("rollbacks") or []
+    for entry in rollbacks if isinstance(rollbacks, list) else [rollbacks]:
         ended = entry.get("status") if isinstance(entry, dict) else None
         if ended != "succeeded":
             yield Doubt(

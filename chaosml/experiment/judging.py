@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import msgspec
 
+from chaosml import runner
 from chaosml.experiment.journal import Doubt, Journal
 from chaosml.experiment.running import sha256_of
 from chaosml.reports.wording import printable
-from chaosml.runner import rejudge
 from chaosml.runner.options import RunResult
 from chaosml.verdict import Status, worst
 
@@ -46,7 +46,7 @@ def judge(journal: Journal) -> Concluded:
     """
     results, doubts = [], list(journal.doubts)
     for named in journal.runs:
-        result = rejudge(named.directory)
+        result = runner.rejudge(named.directory)
         results.append(result)
         if sha256_of(result.directory) != named.scenario_sha256:
             message = f"{named.directory} holds another scenario than the one that was run"
