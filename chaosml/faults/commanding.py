@@ -124,12 +124,15 @@ def carry_out(scene: Scene, programs: Programs, options: CommandedOptions) -> Sc
     ears = _Ears(name)
     limit_s = options.timeout + _SPARE_S
     yield RunCommand(uid, programs.command, programs.undo)
-    heard = yield Until(ears.end_of("command"), f"end of the command of {name}", limit_s)
+    # A pipeline that ends meanwhile takes nothing of the answer away.
+    what = f"end of the command of {name}"
+    heard = yield Until(ears.end_of("command"), what, limit_s, outlasts=True)
     failure = ears.failure_of("command", heard)
     if failure is None:
         yield AskReceipt(uid, programs.receipt, programs.expected, options.within)
         wait_s = options.within + limit_s
-        heard = yield Until(ears.end_of("receipt"), f"receipt of {name}", wait_s)
+        what = f"receipt of {name}"
+        heard = yield Until(ears.end_of("receipt"), what, wait_s, outlasts=True)
         failure = ears.failure_of("receipt", heard)
     if failure is not None:
         yield Invalidate(*failure)

@@ -1,6 +1,7 @@
 """An extension of the Chaos Toolkit whose functions do what no function should."""
 
 import os
+import signal
 import sys
 import threading
 
@@ -38,3 +39,7 @@ def endless():
     found = []
     found.append(found)
     return found
+
+
+def kills(pid):
+    os.kill(int(pid), signal.SIGKILL)

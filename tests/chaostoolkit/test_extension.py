@@ -1,0 +1,161 @@
+"""The real Chaos Toolkit with our extension: what it finds, runs, and leaves in its journal."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import yaml
+
+from chaosml import clock
+
+pytestmark = [pytest.mark.chaostoolkit, pytest.mark.timeout(120)]
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TRAINER = ROOT / "tests" / "whole" / "trainer.yaml"
+EXTENSION = ROOT / "tests" / "unit" / "chaostoolkit" / "extension.py"
+CHAOS = [str(pathlib.Path(sys.executable).with_name("chaos")), "--no-version-check"]
+CHAOSML = [sys.executable, "-m", "chaosml"]
+
+
+def call(*words: str, folder: pathlib.Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        words,
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+def export(folder: pathlib.Path, *options: str) -> pathlib.Path:
+    path = folder / "experiment.json"
+    words = ["export", "--chaostoolkit", str(TRAINER), "--output", str(path), *options]
+    done = call(*CHAOSML, *words, folder=folder)
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+def judge(folder: pathlib.Path) -> tuple[int, dict[str, Any]]:
+    done = call(*CHAOSML, "judge", "journal.json", "--output", "json", folder=folder)
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_discover_shows_every_function_with_typed_arguments(tmp_path: pathlib.Path) -> None:
+    done = call(*CHAOS, "discover", "--no-install", "chaosml", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "discovery.json").read_text())["activities"]
+    assert {(one["type"], one["name"]) for one in found} == {
+        *(("action", name) for name in ("run_scenario", "recover", "delete_pod", "evict_pod")),
+        *(("action", name) for name in ("add_toxic", "remove_toxic")),
+        *(("probe", name) for name in ("run_status", "expectation_status")),
+        *(("probe", name) for name in ("invalid_injections", "pod_is_running")),
+    }
+    for one in found:
+        assert one["doc"]
+        assert "object" not in [given["type"] for given in one["arguments"] if "type" in given]
+
+
+def test_an_exported_scenario_runs_and_its_journal_is_judged(tmp_path: pathlib.Path) -> None:
+    path = export(tmp_path)
+    done = call(*CHAOS, "validate", path.name, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    done = call(*CHAOS, "run", path.name, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    code, judged = judge(tmp_path)
+    assert (code, judged["status"], judged["doubts"]) == (0, "PASS", [])
+    assert judged["runs"][0]["verdict"]["scenario"] == "trainer"
+
+
+def test_a_run_that_fails_its_expectations_is_a_deviation(tmp_path: pathlib.Path) -> None:
+    path = export(tmp_path, "--set", "expect.lost-steps.at-most=0", "--set", "controls=1")
+    assert call(*CHAOS, "run", path.name, folder=tmp_path).returncode == 1
+    assert json.loads((tmp_path / "journal.json").read_text())["deviated"] is True
+    assert judge(tmp_path)[0] == 1
+
+
+def test_an_action_that_raises_is_no_success_although_the_method_went_on(
+    tmp_path: pathlib.Path,
+) -> None:
+    path = export(tmp_path)
+    done = call(*CHAOS, "run", path.name, folder=tmp_path, CHAOSML_SCENARIO="none.yaml")
+    assert done.returncode == 1
+    code, judged = judge(tmp_path)
+    assert (code, judged["status"]) == (3, "UNKNOWN")
+    assert "action-failed" in [doubt["cause"] for doubt in judged["doubts"]]
+
+
+def test_an_unmet_gate_is_no_success(tmp_path: pathlib.Path) -> None:
+    path = export(tmp_path)
+    call(*CHAOS, "run", "--hypothesis-strategy", "default", path.name, folder=tmp_path)
+    code, judged = judge(tmp_path)
+    assert (code, "gate-not-met") == (3, judged["doubts"][-1]["cause"])
+
+
+def test_a_signal_ends_the_run_in_order_and_proves_nothing(tmp_path: pathlib.Path) -> None:
+    path = export(tmp_path, "--set", "pipeline.parameters.pace-ms=200")
+    with subprocess.Popen(
+        [*CHAOS, "run", path.name], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
+        deadline = clock.Deadline("first execution of the run", 60.0)
+        begun = clock.wait_until(
+            lambda: bool([*tmp_path.glob("reports/*/*/controls/1/history.jsonl")]), deadline
+        )
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert begun
+    code, judged = judge(tmp_path)
+    assert (code, judged["status"]) == (3, "UNKNOWN")
+    assert not [*tmp_path.glob("reports/*/*/owner.json")]
+
+
+FAULTS: dict[str, tuple[str, dict[str, Any], str | None]] = {
+    "kills": ("kills", {"arguments": {"pid": "{pid}"}, "kills": True}, None),
+    "raises": ("raises", {}, "command-failed"),
+    "hangs": ("hangs", {}, "command-timeout"),
+    "vanishes": ("vanishes", {}, "command-nonsense"),
+    "unmet": ("well", {"receipt": {"func": "value", "arguments": {"of": 7}}}, "receipt-no-effect"),
+    "nonsense": ("well", {"receipt": {"func": "nonsense"}}, "receipt-failed"),
+}
+
+
+def test_actions_of_extensions_are_faults_and_their_traps_reach_no_verdict(
+    tmp_path: pathlib.Path,
+) -> None:
+    (tmp_path / "extension.py").write_bytes(EXTENSION.read_bytes())
+    whole = yaml.safe_load(TRAINER.read_text())
+    whole["pipeline"]["workflow"] = str(TRAINER.parent / "pipelines" / "trainer.yaml")
+    place = {"inject": "chaostoolkit", "target": {"task": "train"}, "when": {"step": 25}}
+    met = {"module": "extension", "func": "value", "arguments": {"of": 3}, "tolerance": [1, 5]}
+    whole["faults"] = [
+        {
+            "name": name,
+            **place,
+            "with": {
+                "module": "extension",
+                "func": func,
+                "timeout": "3s",
+                "within": "1s",
+                **more,
+                "receipt": {**met, **more.get("receipt", {})},
+            },
+        }
+        for name, (func, more, _) in FAULTS.items()
+    ]
+    whole["faults"][5]["with"]["receipt"]["arguments"] = {}
+    path = tmp_path / "scenario.yaml"
+    path.write_text(yaml.safe_dump(whole))
+    done = call(*CHAOSML, "run", str(path), "-q", "--output", "json", folder=tmp_path)
+    assert done.returncode == 3, done.stderr
+    trials = [one for one in json.loads(done.stdout)["executions"] if one["case"]]
+    found = {one["case"]: one["receipts"][0]["why_invalid"] for one in trials}
+    assert found == {name: why for name, (_, _, why) in FAULTS.items()}
