@@ -65,22 +65,53 @@ def test_discover_shows_every_function_with_typed_arguments(tmp_path: pathlib.Pa
         assert "object" not in [given["type"] for given in one["arguments"] if "type" in given]
 
 
-def test_an_exported_scenario_runs_and_its_journal_is_judged(tmp_path: pathlib.Path) -> None:
-    path = export(tmp_path)
-    done = call(*CHAOS, "validate", path.name, folder=tmp_path)
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The folder in which an exported scenario was run."""
+    folder = tmp_path_factory.mktemp("ran")
+    path = export(folder)
+    done = call(*CHAOS, "validate", path.name, folder=folder)
     assert done.returncode == 0, done.stderr
-    done = call(*CHAOS, "run", path.name, folder=tmp_path)
+    done = call(*CHAOS, "run", path.name, folder=folder)
     assert done.returncode == 0, done.stderr
-    code, judged = judge(tmp_path)
+    return folder
+
+
+def test_an_exported_scenario_runs_and_its_journal_is_judged(ran: pathlib.Path) -> None:
+    code, judged = judge(ran)
     assert (code, judged["status"], judged["doubts"]) == (0, "PASS", [])
     assert judged["runs"][0]["verdict"]["scenario"] == "trainer"
 
 
-def test_a_run_that_fails_its_expectations_is_a_deviation(tmp_path: pathlib.Path) -> None:
-    path = export(tmp_path, "--set", "expect.lost-steps.at-most=0", "--set", "controls=1")
-    assert call(*CHAOS, "run", path.name, folder=tmp_path).returncode == 1
-    assert json.loads((tmp_path / "journal.json").read_text())["deviated"] is True
-    assert judge(tmp_path)[0] == 1
+def python(module: str, func: str, **arguments: object) -> dict[str, Any]:
+    module = f"chaosml.chaostoolkit.{module}"
+    return {"type": "python", "module": module, "func": func, "arguments": arguments}
+
+
+@pytest.mark.parametrize(("wanted", "code"), [("PASS", 0), ("FAIL", 1)])
+def test_probes_and_tolerances_judge_a_recorded_run(
+    ran: pathlib.Path, tmp_path: pathlib.Path, wanted: str, code: int
+) -> None:
+    run = str(ran / "reports" / "trainer" / "latest")
+    empty = {"type": "probe", "name": "none", "provider": python("tolerances", "is_empty")}
+    status = python("probes", "expectation_status", expectation="lost-steps", run=run)
+    invalid = python("probes", "invalid_injections", run=run)
+    probes = [
+        {"type": "probe", "name": "invalid", "tolerance": empty, "provider": invalid},
+        {"type": "probe", "name": "lost-steps", "tolerance": wanted, "provider": status},
+    ]
+    experiment = {
+        "title": "a run that is there",
+        "description": "It is only looked at.",
+        # Before the method an unmet hypothesis would end as `completed`, with exit code 0.
+        "runtime": {"hypothesis": {"strategy": "after-method-only"}},
+        "steady-state-hypothesis": {"title": "it went well", "probes": probes},
+        "method": [],
+    }
+    (tmp_path / "look.json").write_text(json.dumps(experiment))
+    done = call(*CHAOS, "run", "look.json", folder=tmp_path)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+    assert judge(tmp_path)[0] == 3
 
 
 def test_an_action_that_raises_is_no_success_although_the_method_went_on(
