@@ -1,5 +1,7 @@
 """Chaos testing for ML pipelines: proves that a pipeline resumes, or names the defect."""
 
+__all__ = ["discover"]
+
 
 def discover(discover_system: bool = True) -> object:
     """Return what `chaos discover chaosml` shows: the functions in `chaosml.chaostoolkit`.

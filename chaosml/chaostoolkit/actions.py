@@ -4,7 +4,7 @@ The types of the arguments are read by `chaos discover`, so they are no postpone
 """
 
 from chaoslib.exceptions import ActivityFailed
-from chaoslib.types import Configuration, Secrets
+from chaoslib.types import Secrets
 
 from chaosml.chaostoolkit import latest
 from chaosml.errors import ChaosmlError
@@ -29,17 +29,15 @@ def run_scenario(
     namespace: str = "",
     pipeline: str = "",
     trials: int = 0,
-    seed: int = 0,
+    seed: int = -1,
     set_values: dict = None,  # type: ignore[assignment, type-arg]  # noqa: RUF013
     timeout: float = _DAY_S,
-    configuration: Configuration = None,
     secrets: Secrets = None,
 ) -> dict:  # type: ignore[type-arg]
     """Run a scenario with all its controls and trials, and say where it is recorded.
 
-    It runs in a process of its own: a signal to the experiment interrupts it, and it heals
-    before the experiment goes on. A run that fails its expectations is a result; probe
-    `run_status` says which. One that comes to no verdict fails this action.
+    A signal to the experiment interrupts it, and it heals. A run that fails its expectations
+    is a result; one that comes to no verdict fails this action.
 
     Args:
         scenario: Path of the scenario.
@@ -49,15 +47,13 @@ def run_scenario(
         namespace: Namespace of the cluster.
         pipeline: Another Workflow document for the scenario.
         trials: Disturbed executions; 0: as the scenario says.
-        seed: Decides places and cases.
+        seed: Decides places and cases; below 0: as the scenario says.
         set_values: Values of the scenario to override, by dotted path.
         timeout: Seconds after which the run is interrupted.
-        configuration: Not used.
         secrets: Environment variables that the run gets.
 
     Returns:
-        `run` (the directory), `scenario`, `scenario_sha256`, `seed`, `status` (PASS, FAIL,
-        UNKNOWN), `exit_code`, `replay`.
+        `run` (the directory), `status` (PASS, FAIL, UNKNOWN), `exit_code`, `replay` and more.
     """
     from chaosml.experiment import running
 
@@ -68,7 +64,7 @@ def run_scenario(
         "namespace": namespace,
         "pipeline": pipeline,
         "trials": trials or None,
-        "seed": seed,
+        "seed": None if seed < 0 else seed,
         "set": set_values,
     }
     environment = {name: str(value) for name, value in (secrets or {}).items()}

@@ -21,7 +21,7 @@ __all__ = ["main", "perform"]
 _SECRETS = "chaosml"
 
 
-class NotPerformedError(Exception):
+class _NotPerformedError(Exception):
     """A function that did not return, or returned what cannot be judged."""
 
 
@@ -33,7 +33,7 @@ def perform(order: Mapping[str, Any]) -> dict[str, Any]:
             of environment variables; a probe's `tolerance`.
 
     Raises:
-        NotPerformedError: it raised, ended the process, or cannot be called.
+        Exception: it raised, ended the process, or cannot be called; the message says which.
     """
     from chaoslib.configuration import load_configuration
     from chaoslib.provider.python import run_python_activity
@@ -55,11 +55,11 @@ def perform(order: Mapping[str, Any]) -> dict[str, Any]:
     try:
         output = run_python_activity(activity, configuration, secrets)
     except (ImportError, AttributeError) as error:
-        raise NotPerformedError(f"cannot be called: {error}") from error
+        raise _NotPerformedError(f"cannot be called: {error}") from error
     except SystemExit as error:
-        raise NotPerformedError(f"ended its process with {error.code}") from error
+        raise _NotPerformedError(f"ended its process with {error.code}") from error
     except Exception as error:
-        raise NotPerformedError(str(error) or type(error).__name__) from error
+        raise _NotPerformedError(str(error) or type(error).__name__) from error
     if order["type"] != "probe":
         return {"called": True, "output": output}
     return {
@@ -74,7 +74,7 @@ def _is_met(tolerance: Any, output: Any, configuration: Any, secrets: Any) -> bo
     try:
         return bool(within_tolerance(tolerance, output, configuration, secrets))
     except Exception as error:
-        raise NotPerformedError(
+        raise _NotPerformedError(
             f"its value {str(output)[:200]!r} cannot be held against the tolerance: {error}"
         ) from error
 
@@ -92,7 +92,7 @@ def main(words: list[str]) -> int:
     try:
         order = json.loads(words[0])
         answer = json.dumps(perform(order), default=str)
-    except NotPerformedError as error:
+    except _NotPerformedError as error:
         print(f"{order['module']}.{order['func']}: {error}", file=sys.stderr)  # noqa: T201
         return 1
     except (ValueError, TypeError, RecursionError) as error:

@@ -114,14 +114,13 @@ def _call(
         try:
             out, err = process.communicate(timeout=timeout_s)
         except subprocess.TimeoutExpired as error:
-            _interrupt(process)
             raise HarnessError(
                 f"{' '.join(command[2:5])} did not end within {timeout_s:g} s and was interrupted"
             ) from error
-        except BaseException:
-            # A signal of the program that we are called from: the faults are healed all the same.
-            _interrupt(process)
-            raise
+        finally:
+            # Also at a signal to the program that we are called from: faults are healed.
+            if process.poll() is None:
+                _interrupt(process)
         return process.returncode, out, err
 
 

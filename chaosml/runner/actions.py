@@ -27,6 +27,7 @@ from chaosml.event import (
 from chaosml.faults import script as steps
 from chaosml.faults.program import Program
 from chaosml.history import Entry
+from chaosml.runner.journalling import RUN_COMMAND, UNDO, UNDO_COMMAND, UNDOES, target_of, verb_of
 from chaosml.runner.ways import Ways
 from chaosml.services.messages import Answer, Calm, Disturb, Notify, Order, Withdraw
 from chaosml.services.sources import GATE
@@ -46,8 +47,6 @@ from chaosml.substrates.protocol import (
 )
 
 __all__ = [
-    "RUN_COMMAND",
-    "UNDO_COMMAND",
     "Performer",
     "Pods",
     "RunsPrograms",
@@ -55,10 +54,6 @@ __all__ = [
     "World",
     "find_pod",
 ]
-
-
-RUN_COMMAND, UNDO_COMMAND = "run-command", "undo-command"
-"""What the journal calls a program that is a fault, and the one that takes it back."""
 
 
 class Pods(
@@ -203,7 +198,7 @@ class Performer:
         if isinstance(action, steps.AskReceipt | steps.UndoCommand | steps.Undone):
             self._command(action)
             return
-        verb, target = _verb(action), _target(action)
+        verb, target = verb_of(action), target_of(action)
         self._say(
             InjectionIntended(
                 injection=self._injection,
@@ -229,7 +224,7 @@ class Performer:
         problems: list[Exception] = []
         while self._undo:
             _, action = self._undo.pop()
-            verb, target = _verb(action), _target(action)
+            verb, target = verb_of(action), target_of(action)
             try:
                 self._say(HealIntended(injection=self._injection, action=verb, target=target))
                 self._do(action)
@@ -242,7 +237,7 @@ class Performer:
         """Order canaries, which change nothing; whoever measured before measures after, too."""
         self._undo = [entry for entry in self._undo if not isinstance(entry[1], steps.Measure)]
         if action.when != "after":
-            self._undo.insert(0, (_verb(action), dataclasses.replace(action, when="after")))
+            self._undo.insert(0, (verb_of(action), dataclasses.replace(action, when="after")))
         self._do(action)
 
     def _command(self, action: steps.AskReceipt | steps.UndoCommand | steps.Undone) -> None:
@@ -253,7 +248,7 @@ class Performer:
                 self._world.commands.ask(self._injection, action)
             case steps.UndoCommand(uid, program):
                 self._say(
-                    HealIntended(injection=self._injection, action=_verb(action), target=target)
+                    HealIntended(injection=self._injection, action=verb_of(action), target=target)
                 )
                 self._world.commands.start(self._injection, "undo", uid, program)
             case steps.Undone():
@@ -264,8 +259,8 @@ class Performer:
         self._world.say(f"injection/{self._injection}", fact)
 
     def _note_undoing(self, action: steps.Action, verb: str) -> None:
-        undoing = _UNDO.get(type(action))
-        undone = _UNDOES.get(type(action), ())
+        undoing = UNDO.get(type(action))
+        undone = UNDOES.get(type(action), ())
         for entry in reversed(self._undo):
             if entry[0] in undone:
                 self._undo.remove(entry)
@@ -387,102 +382,3 @@ class Performer:
             self._world.call(Calm(injection=action.injection))
             fact = DisturbanceRemoved(injection=self._injection, asked_ns=asked_ns)
         self._world.say(f"source/{GATE}", fact)
-
-
-_UNDO: dict[type, Callable[[Any], steps.Action | None]] = {
-    steps.Notify: lambda action: steps.Withdraw(action.node),
-    steps.Cordon: lambda action: steps.Uncordon(action.node),
-    steps.StopNode: lambda action: (
-        steps.ReturnNode(action.node) if action.returns else steps.AddNode()
-    ),
-    steps.PauseContainer: lambda action: steps.ResumeContainer(action.uid),
-    steps.CutOff: lambda action: steps.EndCutOff(action.uid),
-    steps.ExpectDrain: lambda action: steps.EndDrain(action.node),
-    steps.AddToxic: lambda action: steps.RemoveToxic(action.service, action.task, action.name),
-    steps.Disturb: lambda action: steps.Calm(action.disturbance.injection, action.disturbance.task),
-    steps.RunCommand: lambda action: (
-        None if action.undo is None else steps.UndoCommand(action.uid, action.undo)
-    ),
-}
-_UNDOES: dict[type, tuple[str, ...]] = {
-    steps.Withdraw: ("notify",),
-    steps.Uncordon: ("cordon",),
-    steps.RemoveToxic: ("add-toxic",),
-    steps.Calm: ("disturb",),
-    steps.AddNode: ("stop-node",),
-    steps.ReturnNode: ("stop-node",),
-    steps.ResumeContainer: ("pause-container",),
-    steps.EndCutOff: ("cut-off",),
-    steps.EndDrain: ("expect-drain",),
-    # A stopped node can be neither drained nor opened again.
-    steps.StopNode: ("cordon",),
-}
-
-
-def _verb(action: steps.Action) -> str:
-    return {
-        steps.Delete: "delete-pod",
-        steps.Evict: "evict-pod",
-        steps.Terminate: "terminate-pod",
-        steps.LoseSuccess: "lose-success",
-        steps.CutOff: "cut-off",
-        steps.EndCutOff: "end-cut-off",
-        steps.SignalContainer: "signal-container",
-        steps.PauseContainer: "pause-container",
-        steps.ResumeContainer: "resume-container",
-        steps.Cordon: "cordon",
-        steps.Uncordon: "uncordon",
-        steps.ExpectDrain: "expect-drain",
-        steps.EndDrain: "end-drain",
-        steps.StopNode: "stop-node",
-        steps.ReturnNode: "return-node",
-        steps.AddNode: "add-node",
-        steps.Notify: "notify",
-        steps.Withdraw: "withdraw",
-        steps.AddToxic: "add-toxic",
-        steps.RemoveToxic: "remove-toxic",
-        steps.Disturb: "disturb",
-        steps.Calm: "calm",
-        steps.Measure: "measure",
-        steps.RunCommand: RUN_COMMAND,
-        steps.UndoCommand: UNDO_COMMAND,
-    }[type(action)]
-
-
-def _target(action: steps.Action) -> str:
-    match action:
-        case (
-            steps.Delete(uid=uid)
-            | steps.Evict(uid=uid)
-            | steps.Terminate(uid=uid)
-            | steps.LoseSuccess(uid=uid)
-            | steps.CutOff(uid=uid)
-            | steps.EndCutOff(uid)
-            | steps.SignalContainer(uid=uid)
-            | steps.PauseContainer(uid)
-            | steps.ResumeContainer(uid)
-            | steps.RunCommand(uid=uid)
-            | steps.UndoCommand(uid=uid)
-        ):
-            return f"pod/{uid}"
-        case (
-            steps.Cordon(node)
-            | steps.Uncordon(node)
-            | steps.ExpectDrain(node)
-            | steps.EndDrain(node)
-            | steps.StopNode(node=node)
-            | steps.ReturnNode(node)
-            | steps.Notify(node=node)
-            | steps.Withdraw(node)
-        ):
-            return f"node/{node}"
-        case (
-            steps.AddToxic(service=service, task=task)
-            | steps.RemoveToxic(service=service, task=task)
-            | steps.Measure(service=service, task=task)
-        ):
-            return f"proxy/{service}.{task}"
-        case steps.Disturb() | steps.Calm():
-            return f"source/{GATE}"
-        case _:
-            return "cluster"

@@ -16,8 +16,8 @@ import msgspec
 from chaosml.errors import HistoryError
 from chaosml.event import Event, HealDone, InjectionIntended
 from chaosml.faults.program import Program
-from chaosml.runner.actions import RUN_COMMAND, UNDO_COMMAND
 from chaosml.runner.commands import answer_of
+from chaosml.runner.journalling import RUN_COMMAND, UNDO_COMMAND
 from chaosml.runner.programs import Host, environment_of, run_program
 from chaosml.store.directory import RunDirectory
 from chaosml.substrates.redaction import Redaction

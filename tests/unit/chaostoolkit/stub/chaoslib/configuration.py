@@ -1,3 +1,5 @@
+"""Configuration of an experiment: values of environment variables."""
+
 import os
 
 

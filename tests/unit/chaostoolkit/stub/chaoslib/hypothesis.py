@@ -1,3 +1,6 @@
+"""Tolerances: equality, and a range."""
+
+
 def within_tolerance(tolerance, value, configuration, secrets):
     if isinstance(tolerance, list):
         return tolerance[0] <= value <= tolerance[1]

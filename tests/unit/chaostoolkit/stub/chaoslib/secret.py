@@ -1,3 +1,5 @@
+"""Secrets of an experiment: values of environment variables."""
+
 import os
 
 

@@ -1,3 +1,5 @@
+"""Functions that are called by their names."""
+
 import importlib
 import inspect
 
