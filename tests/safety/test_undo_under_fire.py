@@ -125,6 +125,29 @@ def test_what_is_killed_at_any_moment_leaves_nothing_after_recover_and_never_pas
             assert status_of(directory) in {"UNKNOWN", "INVALID"}, what
 
 
+def test_what_a_program_has_done_is_taken_back_although_the_runner_was_killed_right_then(
+    tmp_path: pathlib.Path,
+):
+    reports, temporary = tmp_path / "reports", tmp_path / "tmp"
+    temporary.mkdir()
+    scenario = burning("external", tmp_path)
+    # Without a time of its own the fault stays until the end of the execution.
+    scenario.write_text(scenario.read_text().replace("for: 1s", "within: 20s"))
+    process = start(scenario, reports, temporary)
+    injected = tmp_path / "injected"
+    deadline = clock.Deadline("the program to have done it", 60.0)
+    begun = clock.wait_until(lambda: injected.exists() or process.poll() is not None, deadline)
+    process.kill()
+    process.wait(timeout=10)
+    assert begun
+    assert injected.exists(), (tmp_path / "run.txt").read_text()
+    done = recover(reports)
+    assert "took back the fault of t1.fire" in done.stderr
+    assert not injected.exists()
+    deadline = clock.Deadline("death of every process of the run", 5.0)
+    assert clock.wait_until(lambda: not living(process.pid), deadline)
+
+
 def start(
     scenario: pathlib.Path, reports: pathlib.Path, temporary: pathlib.Path
 ) -> subprocess.Popen[bytes]:
