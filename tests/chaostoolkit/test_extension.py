@@ -8,6 +8,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import urllib.request
 from typing import Any
 
 import pytest
@@ -147,6 +148,40 @@ def test_a_signal_ends_the_run_in_order_and_proves_nothing(tmp_path: pathlib.Pat
     code, judged = judge(tmp_path)
     assert (code, judged["status"]) == (3, "UNKNOWN")
     assert not [*tmp_path.glob("reports/*/*/owner.json")]
+
+
+def test_toxics_are_added_and_removed_at_a_toxiproxy(tmp_path: pathlib.Path) -> None:
+    command = [sys.executable, "-m", "chaosml.services.toxiproxy", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        url = f"http://127.0.0.1:{server.stdout.readline().strip().rpartition(':')[2]}"
+        try:
+            body = {"name": "store", "upstream": "127.0.0.1:1", "listen": "127.0.0.1:0"}
+            ask(url, "/proxies", body)
+            given = {"url": url, "proxy": "store", "name": "slow"}
+            late = {"type": "latency", "attributes": {"latency": 50}}
+            method = [
+                {"type": "action", "name": "add", "provider": python("actions", "add_toxic")},
+                {"type": "action", "name": "remove", "provider": python("actions", "remove_toxic")},
+                {"type": "action", "name": "nowhere", "provider": python("actions", "add_toxic")},
+            ]
+            method[0]["provider"]["arguments"] = given | late
+            method[1]["provider"]["arguments"] = given
+            method[2]["provider"]["arguments"] = given | late | {"proxy": "none"}
+            experiment = {"title": "toxics", "description": "Of one proxy.", "method": method}
+            (tmp_path / "toxics.json").write_text(json.dumps(experiment))
+            call(*CHAOS, "run", "toxics.json", folder=tmp_path)
+            assert ask(url, "/proxies/store")["toxics"] == []
+        finally:
+            server.terminate()
+    entries = json.loads((tmp_path / "journal.json").read_text())["run"]
+    assert [entry["status"] for entry in entries] == ["succeeded", "succeeded", "failed"]
+
+
+def ask(url: str, path: str, body: object = None) -> dict[str, Any]:
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(urllib.request.Request(url + path, data), timeout=20) as answer:
+        return json.load(answer)
 
 
 FAULTS: dict[str, tuple[str, dict[str, Any], str | None]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import os
@@ -10,6 +11,8 @@ import subprocess
 import sys
 
 import pytest
+
+import chaosml
 
 HERE = pathlib.Path(__file__).parent
 
@@ -66,3 +69,16 @@ def test_a_value_that_cannot_be_compared_is_no_receipt() -> None:
     code, answer, said = call("value", "probe", arguments={"of": "many"}, tolerance=[1, 5])
     assert (code, answer) == (1, None)
     assert "cannot be held against the tolerance" in said or "'many'" in said
+
+
+@pytest.mark.skipif(bool(importlib.util.find_spec("chaoslib")), reason="the toolkit is there")
+@pytest.mark.parametrize("name", ["chaosml.chaostoolkit", "chaosml.chaostoolkit.actions"])
+def test_without_the_toolkit_an_import_says_how_it_is_had(name: str) -> None:
+    with pytest.raises(ImportError, match=r"pip install 'chaosml\[chaostoolkit\]'"):
+        importlib.import_module(name)
+
+
+@pytest.mark.skipif(bool(importlib.util.find_spec("chaoslib")), reason="the toolkit is there")
+def test_without_the_toolkit_nothing_is_discovered() -> None:
+    with pytest.raises(ImportError, match="needs the Chaos Toolkit"):
+        chaosml.discover()
