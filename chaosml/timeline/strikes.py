@@ -74,8 +74,8 @@ def _strikes_of(timeline: Timeline, injection: Injection) -> Iterator[Strike]:
             yield Strike(injection.injection, pod, struck[0].at, how, visible)
         elif (hung := pod.died_paused_by) is not None and hung.fact.by == injection.injection:
             yield Strike(injection.injection, pod, hung.at, "pause", visible)
-        elif _was_killed_by_command(timeline, injection, pod) and pod.exited is not None:
-            yield Strike(injection.injection, pod, pod.exited.at, BY_OTHERS, None)
+        elif (killed := _killed_by_command(timeline, injection, pod)) is not None:
+            yield Strike(injection.injection, pod, killed, BY_OTHERS, None)
         elif notice is not None and pod.exited is not None and not _finished(timeline, pod):
             read = notice_read_by(timeline, notice, pod)
             # Who has read lived then, even where its end is known to the second only.
@@ -83,18 +83,23 @@ def _strikes_of(timeline: Timeline, injection: Injection) -> Iterator[Strike]:
                 yield Strike(injection.injection, pod, pod.exited.at, "notice", visible)
 
 
-def _was_killed_by_command(timeline: Timeline, injection: Injection, pod: Pod) -> bool:
-    """Whether a pod came to an early end after a program had begun that was to end it."""
+def _killed_by_command(timeline: Timeline, injection: Injection, pod: Pod) -> Moment | None:
+    """Return when a pod was struck after a program had begun that was to kill it.
+
+    That is its deletion, where one was seen, or else its end; None where it was not struck.
+    """
     meant = injection.armed is not None and injection.armed.fact.lethal
     about = {seen.fact.uid for seen in injection.commands}
-    if not meant or pod.uid not in about or pod.exited is None or _finished(timeline, pod):
-        return False
-    begun = injection.intended[0].at if injection.intended else None
-    return (
-        begun is not None
-        and not pod.exited.at.is_before(begun)
-        and (pod.exited.fact.exit_code != 0 or bool(pod.deletions))
-    )
+    if not meant or pod.uid not in about or pod.exited is None or not injection.intended:
+        return None
+    begun = injection.intended[0].at
+    if _finished(timeline, pod) or pod.exited.at.is_before(begun):
+        return None
+    later = [seen.at for seen in pod.strikes if not seen.at.is_before(begun)]
+    first = min(later, key=lambda at: at.earliest_ns, default=None)
+    if first is not None and not first.is_after(pod.exited.at):
+        return first
+    return pod.exited.at if pod.exited.fact.exit_code != 0 else None
 
 
 def _deaths_by_degradation(timeline: Timeline) -> Iterator[Strike]:

@@ -24,14 +24,14 @@ COMMAND = ended("command", exit_code=0)
 RECEIPT = ended("receipt", exit_code=0, reported={"took-effect": True, "instances": 1})
 
 
-def commanded(*said, kills=False, code=None, done=False):
+def commanded(*said, kills=False, code=None, deleted=False):
     """Return a trial whose held pod a program was to disturb.
 
     Args:
         said: How the programs ended.
         kills: Whether the target was to die.
         code: With which the target ended early; None: it went on.
-        done: Whether it said before that its work was done.
+        deleted: Whether somebody was seen to delete it.
     """
     training = histories.Training("trial/1")
     training.arm(view=None)
@@ -58,6 +58,10 @@ def commanded(*said, kills=False, code=None, done=False):
         training.say(f"injection/{by}", fact(uid, by), "harness")
     training.recording.pass_ms(1)
     training.say("hold/h1", facts.HoldEnded(hold="h1", why="receipt"), "control")
+    if deleted:
+        gone = facts.PodDeletion(uid=uid, how="delete", grace_s=0.0, by="unknown")
+        training.say(f"pod/{uid}", gone, "kubelet")
+        training.recording.pass_ms(1)
     if code is not None:
         training.end(uid, code, "Failed", f"main: Error (exit code {code})", "seen")
         uid = training.start(attempt=1)
@@ -119,6 +123,16 @@ def test_a_death_that_was_meant_is_ours_and_judged():
     assert (strike.how, foreign_deaths(timeline)) == (BY_OTHERS, [])
     found = receipt_of(trial)
     assert (found.took_effect, found.observed_view) == (True, "seen")
+
+
+def test_a_deletion_by_whomever_is_when_it_was_struck():
+    trial = commanded(COMMAND, RECEIPT, kills=True, code=137, deleted=True)
+    timeline = build(trial, histories.scenario())
+    (strike,) = strikes(timeline)
+    assert strike.at == strike.pod.deletions[0].at
+    assert strike.at.is_before(strike.pod.exited.at)
+    assert foreign_deaths(timeline) == []
+    assert receipt_of(trial).took_effect
 
 
 def test_a_death_that_was_not_meant_is_nobodys():
