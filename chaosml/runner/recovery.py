@@ -40,9 +40,7 @@ def recover(reports: pathlib.Path, notice: Callable[[str], None], *, clusters: b
         healed += _recover_here(directory, owner, notice)
         failed: list[str] = []
         healed += undo_left(directory, notice, failed)
-        if failed:
-            problems += failed
-            continue
+        problems += failed
         if owner.place is not None:
             if not clusters:
                 continue
@@ -54,7 +52,8 @@ def recover(reports: pathlib.Path, notice: Callable[[str], None], *, clusters: b
                     f"is gone for good, remove {directory.path / OWNER})"
                 )
                 continue
-        directory.disown()
+        if not failed:
+            directory.disown()
     if problems:
         raise HarnessError("\n".join(problems))
     return healed

@@ -105,7 +105,7 @@ def test_what_is_killed_at_any_moment_leaves_nothing_after_recover_and_never_pas
     number: int, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ):
     if importlib.util.find_spec("chaoslib") is None:
-        monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "unit" / "chaostoolkit" / "stub"))
+        monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "conformance" / "toolkit" / "stub"))
     kind = sorted(FIRE)[number % len(FIRE)]
     victim = VICTIMS[(number + number // len(FIRE)) % len(VICTIMS)]
     moment_s = random.Random(f"fire/{number}").uniform(0.8, 6.5)

@@ -16,6 +16,8 @@ from chaosml.runner import recovery
 from chaosml.store.directory import OWNER, RunDirectory
 from chaosml.store.owner import Owner
 
+pytestmark = pytest.mark.slow
+
 NOON = datetime.datetime(2026, 11, 25, 12, tzinfo=datetime.UTC)
 
 

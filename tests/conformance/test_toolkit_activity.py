@@ -14,7 +14,9 @@ import pytest
 
 import chaosml
 
-HERE = pathlib.Path(__file__).parent
+pytestmark = pytest.mark.slow
+
+HERE = pathlib.Path(__file__).parent / "toolkit"
 
 
 def call(func: str, kind: str = "action", **order: object) -> tuple[int, object, str]:

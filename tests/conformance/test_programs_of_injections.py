@@ -16,6 +16,8 @@ from chaosml.runner.commands import Commands
 from chaosml.runner.programs import Host, environment_of
 from chaosml.substrates.embedded import procfs
 
+pytestmark = pytest.mark.slow
+
 MARKS = {"CHAOSML_RUN": "unit-run"}
 
 
