@@ -364,9 +364,9 @@ class Scenario(Section):
     trials: Annotated[Integer, Field(ge=1, le=100000)] | None = None
     """How many disturbed executions; default: one for every case."""
     seed: Integer = 0
-    """Decides places and the order of the cases; the same seed, the same plan."""
+    """Decides places and which trial shows which case; the same seed, the same plan."""
     controls: Annotated[Integer, Field(ge=1, le=9)] = 2
-    """How many undisturbed executions; a third runs where trials and controls differ."""
+    """How many undisturbed executions; up to three where trials end otherwise than they do."""
     deadline: Duration = 1200.0
     """Limit of every single execution."""
     expect: Expectations = Expectations()
