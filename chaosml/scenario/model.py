@@ -168,7 +168,7 @@ class Pipeline(Section):
     training_task: str | None = None
     """The task whose steps are the progress; default: the first fault's target."""
     progress: dict[Literal["log"], str] | None = None
-    """Where there is no probe: `log`, a regular expression with the group `step` for log lines."""
+    """`log`: a regular expression with the group `step`. Checked and kept; nothing reads it yet."""
     lineage: Lineage = Lineage()
     """Where the identifiers of a run must be found."""
     identity_fields: tuple[str, ...] = ()
