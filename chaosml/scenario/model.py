@@ -289,7 +289,7 @@ class Expectations(Section):
     lost_steps: StepLimit | None = None
     """Finished steps that had to be done again."""
     compute_waste: ShareLimit | None = None
-    """Pod-seconds of a trial over the controls' mean, minus one."""
+    """CPU-seconds of a trial over the controls' mean, minus one."""
     throughput_recovery: DurationLimit | None = None
     """From the end of a degradation until the step rate is back at 90 % of the controls'."""
     requests_per_upload: RatioLimit | None = None
