@@ -9,6 +9,9 @@ from collections.abc import Iterator
 
 __all__ = ["attribute_texts", "one_line"]
 
+_FOREIGN = ("builtins", "pydantic", "typing")
+"""Where classes come from whose fields are nobody's keys."""
+
 
 def attribute_texts(model: type) -> dict[str, str]:
     """Return the text below each field, by the field's name; a subclass's own text wins.
@@ -17,7 +20,7 @@ def attribute_texts(model: type) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for one in reversed(model.__mro__):
-        if one.__module__.startswith("chaosml."):
+        if one.__module__.partition(".")[0] not in _FOREIGN:
             found.update(_own_texts(one))
     return found
 

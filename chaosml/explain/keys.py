@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chaosml.document import nearest
@@ -11,7 +11,7 @@ from chaosml.errors import UsageError
 from chaosml.explain import words
 from chaosml.explain.schema import schema
 
-__all__ = ["Key", "Part", "find", "keys_of", "parts", "tree"]
+__all__ = ["Key", "Part", "find", "flattened", "keys_of", "parts", "tree"]
 
 _REF = "#/$defs/"
 
@@ -92,6 +92,15 @@ def _target(described: Mapping[str, Any]) -> tuple[str, str]:
             if isinstance(below, Mapping) and "$ref" in below:
                 return str(below["$ref"]).removeprefix(_REF), many
     return "", ""
+
+
+def flattened(keys: Iterable[Key]) -> Iterator[Key]:
+    """Yield keys, each followed by those inside it under their whole names."""
+    for key in keys:
+        yield key
+        if key.part is not None:
+            for below in flattened(key.part.keys):
+                yield replace(below, name=f"{key.name}{key.many}.{below.name}")
 
 
 def parts(top: Part, path: str = "") -> Iterator[tuple[str, Part]]:

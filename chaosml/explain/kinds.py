@@ -20,7 +20,7 @@ from chaosml.cluster import permissions
 from chaosml.document import nearest
 from chaosml.errors import UsageError
 from chaosml.explain.docstrings import one_line
-from chaosml.explain.keys import Key, keys_of
+from chaosml.explain.keys import Key, flattened, keys_of
 from chaosml.explain.schema import options_schema
 from chaosml.faults.catalogue import CATALOGUE, FaultKind, needed_capabilities
 from chaosml.workflow.views import View
@@ -72,6 +72,7 @@ def facts(kind: FaultKind) -> KindFacts:
     text = inspect.getdoc(sys.modules[type(kind).__module__]) or ""
     head, passages = _passages(text)
     usual, *others = list(_choices(kind.options))
+    described = options_schema(kind.kind)
     return KindFacts(
         name=kind.kind,
         summary=one_line(head.partition("\n\n")[0].partition(": ")[2]),
@@ -79,7 +80,7 @@ def facts(kind: FaultKind) -> KindFacts:
         effect=passages.get("Effect", ""),
         receipt=one_line(passages.get("Receipt", "")),
         heal=one_line(passages.get("Heal", "")),
-        options=keys_of(options_schema(kind.kind), {}),
+        options=tuple(flattened(keys_of(described, described.get("$defs", {})))),
         example=usual,
         substrates=_substrates(kind, usual, others),
         views=tuple(_views(kind, usual, others)),
@@ -94,7 +95,10 @@ def _passages(text: str) -> tuple[str, dict[str, str]]:
 
 
 def _choices(options: type[BaseModel]) -> Iterator[_Chosen]:
-    """Yield sound options: the usual ones, other examples, each value of what has few values."""
+    """Yield options: the usual ones, other examples, each value of what has few values.
+
+    The first is an example of the kind, or empty, which is not sound where options are required.
+    """
     described = options.model_json_schema(by_alias=True)
     examples: Sequence[_Chosen] = described.get("examples", ({},))
     yield from examples
@@ -126,7 +130,8 @@ def _substrates(kind: FaultKind, usual: _Chosen, others: Sequence[_Chosen]) -> d
 
 
 def _can(substrate: str, kind: FaultKind, chosen: _Chosen) -> bool:
-    needed = needed_capabilities(kind, kind.options.model_validate(chosen))
+    options = kind.options.model_validate(chosen) if _sound(kind.options, chosen) else None
+    needed = needed_capabilities(kind, options)
     return all(issubclass(_type_of(substrate), one) for one in needed)
 
 
@@ -158,6 +163,8 @@ def _views(kind: FaultKind, usual: _Chosen, others: Sequence[_Chosen]) -> Iterat
 
 
 def _view_words(kind: FaultKind, chosen: _Chosen) -> str:
+    if not _sound(kind.options, chosen):
+        return "as its options say"
     options = kind.options.model_validate(chosen)
     plain = kind.views(options, has_outputs=False)
     if tuple(plain) == (None,):

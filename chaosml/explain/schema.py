@@ -16,19 +16,18 @@ from chaosml.explain.words import written_default
 from chaosml.faults.catalogue import option_models
 from chaosml.scenario.model import Scenario
 
-__all__ = ["options_schema", "schema"]
+__all__ = ["described_by", "options_schema", "schema"]
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schema() -> dict[str, Any]:
     """Return the schema of a scenario; durations and shares are text with their units."""
-    described = Scenario.model_json_schema(by_alias=True, mode="validation")
+    described = described_by(Scenario)
     parts = described["$defs"]
-    for model in _models(Scenario):
-        _complete(described if model is Scenario else parts[model.__name__], model)
     kinds = {kind: options_schema(kind) for kind in option_models()}
     for kind, one in kinds.items():
+        parts.update(one.pop("$defs", {}))
         parts[_name(kind)] = one
     fault = parts["Fault"]
     fault["properties"]["inject"]["enum"] = list(kinds)
@@ -37,10 +36,16 @@ def schema() -> dict[str, Any]:
 
 
 def options_schema(kind: str) -> dict[str, Any]:
-    """Return the schema of `with:` for a kind of fault."""
-    model = option_models()[kind]
-    described = model.model_json_schema(by_alias=True, mode="validation")
-    _complete(described, model)
+    """Return the schema of `with:` for a kind of fault; mappings inside stand in its `$defs`."""
+    return described_by(option_models()[kind])
+
+
+def described_by(top: type[BaseModel]) -> dict[str, Any]:
+    """Return the schema of a model, with what each key is for."""
+    described = top.model_json_schema(by_alias=True, mode="validation")
+    parts = described.get("$defs", {})
+    for model in _models(top):
+        _complete(described if model is top else parts[model.__name__], model)
     return described
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from chaosml.errors import UsageError
 from chaosml.explain.fault_text import markdown_detail
@@ -17,6 +18,7 @@ from chaosml.explain.schema import schema
 from chaosml.explain.words import default_words, kind_words, written_default
 from chaosml.faults.catalogue import CATALOGUE, option_models
 from chaosml.scenario.load import load
+from chaosml.scenario.model import Duration
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 DOCS = ROOT / "docs"
@@ -63,6 +65,43 @@ def test_views_and_substrates_follow_from_the_options():
     assert spot.substrates == {"embedded": "yes", "kind": "yes", "cluster": "with `kill: false`"}
     assert "with `notice: 0s`: `seen`, `restarted`" in spot.views
     assert facts(CATALOGUE["node.stop"]).substrates["cluster"] == "no"
+
+
+class _Inner(BaseModel):
+    """A mapping inside options."""
+
+    wait: Duration = 5.0
+    """How long."""
+
+
+class _Nested(BaseModel):
+    """Options with a mapping, and without an example."""
+
+    probe: _Inner
+    """Who looks."""
+
+
+class _Kind:
+    kind = "pod.nested"
+    options = _Nested
+    capabilities = ()
+
+    def views(self, options, *, has_outputs):
+        raise AssertionError("nothing is known of options that are not given")
+
+
+def test_options_may_hold_mappings_and_need_no_example(monkeypatch):
+    monkeypatch.setitem(CATALOGUE, "pod.nested", _Kind())
+    shown = facts(CATALOGUE["pod.nested"])
+    assert [(key.name, key.default, key.text) for key in shown.options] == [
+        ("probe", "required", "Who looks."),
+        ("probe.wait", "`5s`", "How long."),
+    ]
+    assert shown.views == ("as its options say",)
+    assert shown.substrates["cluster"] == "yes"
+    described = schema()
+    assert described["$defs"]["with-pod.nested"]["properties"]["probe"]["$ref"] == "#/$defs/_Inner"
+    assert described["$defs"]["_Inner"]["properties"]["wait"]["default"] == "5s"
 
 
 def test_every_reference_of_the_schema_leads_somewhere():
