@@ -14,6 +14,7 @@ import typer
 
 from chaosml.errors import UsageError
 from chaosml.experiment import commands as experiment_verb
+from chaosml.explain import commands as explain_verbs
 from chaosml.lint import commands as lint_verb
 from chaosml.scorecard import commands as scorecard_verbs
 from chaosml.selftest import command as selftest
@@ -59,6 +60,7 @@ _ABSENT = 3
 
 def mount(app: typer.Typer, terminal: Terminal) -> None:
     """Add the verbs to the command line."""
+    explain_verbs.mount(app, terminal)
     lint_verb.mount(app, terminal)
     selftest.mount(app, terminal)
     sweep_verb.mount(app, terminal)

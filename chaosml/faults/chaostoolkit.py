@@ -3,8 +3,8 @@
 Mechanism: the action is called by a child process of its own, in its main thread, with a time
 limit; only there is the toolkit imported. No experiment is run: the toolkit's own verdicts,
 which an unmet hypothesis or an action that raises leaves at `completed`, decide nothing here.
-Environment: as with `external`. Secrets and configuration are named by the environment
-variables that hold them; no value is recorded.
+Secrets and configuration are named by the environment variables that hold them; no value is
+recorded.
 Permissions: those of the action. Heal: the action `undo`, after `for`, at the end of the
 execution, or by `chaosml recover`; it must do no harm when it is done twice.
 Receipt: a probe whose value meets its tolerance, asked again and again until it does.
@@ -61,8 +61,11 @@ class Call(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     module: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*$")]
+    """Where it is."""
     func: Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]
+    """Its name."""
     arguments: _Arguments = {}
+    """What it is called with."""
 
 
 class Probe(Call):
@@ -78,6 +81,25 @@ def _show(call: Call) -> str:
 
 class ChaosToolkitOptions(CommandedOptions):
     """Options of `chaostoolkit`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "module": "ourcloud.network.actions",
+                    "func": "partition",
+                    "arguments": {"pod": "{pod}"},
+                    "receipt": {
+                        "module": "ourcloud.network.probes",
+                        "func": "is_reachable",
+                        "arguments": {"pod": "{pod}"},
+                        "tolerance": False,
+                    },
+                    "secrets": {"token": "OURCLOUD_TOKEN"},
+                }
+            ]
+        }
+    )
 
     module: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*$")]
     """Where the action is, such as `chaosk8s.pod.actions`."""

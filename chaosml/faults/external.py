@@ -3,19 +3,19 @@
 Mechanism: `command` is started on the machine where chaosml runs, in the folder of the
 scenario, without a shell, in a process group of its own; with `kubectl` or `aws` it reaches
 whatever they reach. Its exit code says whether it did what it should.
-Environment: PATH, HOME, locale and TMPDIR, and what `environment` names. Values are
-not recorded, and are blotted out of what the programs print.
+It gets PATH, HOME, the locale, TMPDIR and PYTHONPATH, and the variables that `environment` names,
+whose values are not recorded and are blotted out of what the programs print.
 Permissions: those of the program. Heal: `undo`, after `for`, at the end of the execution, or
 by `chaosml recover`; it must do no harm when it is done twice.
 Receipt: `receipt` is started again and again until it exits 0 and prints a JSON object with
-`"took-effect": true`, or with what `expect` asks for. What it prints is kept.
+`"took-effect": true`, or with what `expect` asks for; what it prints is kept.
 """
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, PlainSerializer
+from pydantic import AfterValidator, ConfigDict, Field, PlainSerializer
 
 from chaosml.event import Scalar
 from chaosml.faults.commanding import (
@@ -39,6 +39,20 @@ def _show(expected: dict[str, Scalar]) -> str:
 
 class ExternalOptions(CommandedOptions):
     """Options of `external`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "command": ["./partition.sh", "{pod}"],
+                    "receipt": ["./is-partitioned.sh", "{pod}"],
+                    "undo": ["./join.sh", "{pod}"],
+                    "environment": ["KUBECONFIG"],
+                    "for": "20s",
+                }
+            ]
+        }
+    )
 
     command: Argv
     """The program that is the fault, and its arguments."""

@@ -40,10 +40,15 @@ _FOR_S_MIN = 3.0
 class BandwidthOptions(BaseModel):
     """Options of `storage.bandwidth`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+        json_schema_extra={"examples": [{"rate": "64KB/s", "for": "10s"}]},
+    )
 
     rate: Rate
-    """Of every connection; at least 1KB/s."""
+    """Of every connection by itself; at least 1KB/s."""
     stream: Literal["upstream", "downstream", "both"] = "both"
     """`upstream`: what the pod sends; `downstream`: what it gets."""
     duration: Annotated[Duration, Field(alias="for")]

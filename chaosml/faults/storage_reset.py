@@ -14,6 +14,8 @@ everything on again.
 
 from __future__ import annotations
 
+from pydantic import ConfigDict
+
 from chaosml.faults.disturbance import AtTheGate, Operations, Selection, disturb_for
 from chaosml.faults.quantity import Size
 from chaosml.faults.script import Scene, Script
@@ -25,10 +27,12 @@ __all__ = ["ResetOptions", "StorageReset"]
 class ResetOptions(Selection):
     """Options of `storage.reset`."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"for": "10s"}]})
+
     operations: Operations = ("PutObject", "UploadPart")
-    """Only these."""
+    """Only these requests, by S3's names."""
     after: Size = 0
-    """Of the request's payload; a shorter one is cut at its end."""
+    """So much of the payload is taken first; a shorter one is cut at its end."""
 
 
 class StorageReset(AtTheGate):
