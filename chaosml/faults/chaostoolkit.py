@@ -51,7 +51,7 @@ _Arguments = Annotated[dict[str, Any], AfterValidator(check_words)]
 
 def _check_tolerance(value: Any) -> Any:
     if value is None:
-        raise ValueError("a tolerance that is empty accepts everything; say what must be returned")
+        raise ValueError("is no tolerance; say what the probe must return")
     return value
 
 

@@ -9,13 +9,13 @@ then. What is to be undone is journalled before the program starts.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
-from chaosml.document import nearest
 from chaosml.event import CommandEnded, Event, Scalar
 from chaosml.faults.program import PLACEHOLDERS, Program, words_in
 from chaosml.faults.script import (
@@ -46,6 +46,8 @@ __all__ = [
 
 _SPARE_S = 2.0
 """What a machine under load takes beyond a program's own time to start and end it."""
+_TYPING_ERROR = 0.8
+"""So near to a known word is a mistake; others, such as `{name}`, are for the program."""
 _HOLD_S_MAX = 50.0
 """A client gives a held request up after a minute."""
 
@@ -53,11 +55,10 @@ _HOLD_S_MAX = 50.0
 def check_words(value: Any) -> Any:
     """Refuse a word in braces that was meant to be one which is filled in."""
     for word in words_in(value):
-        meant = None if word in PLACEHOLDERS else nearest(word, PLACEHOLDERS)
-        if meant is not None:
+        meant = difflib.get_close_matches(word, PLACEHOLDERS, n=1, cutoff=_TYPING_ERROR)
+        if word not in PLACEHOLDERS and meant:
             raise ValueError(
-                f"holds {{{word}}}, which nothing fills in; did you mean {{{meant}}}? "
-                f"(as it stands: {{{{{word}}}}})"
+                f"holds {{{word}}}, which nothing fills in; did you mean {{{meant[0]}}}?"
             )
     return value
 
