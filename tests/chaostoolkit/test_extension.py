@@ -3,52 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import pathlib
-import signal
 import subprocess
 import sys
 import urllib.request
 from typing import Any
 
 import pytest
-import yaml
-
-from chaosml import clock
+from experiments import CHAOS, call, export, judge, python
 
 pytestmark = [pytest.mark.chaostoolkit, pytest.mark.timeout(120)]
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-TRAINER = ROOT / "tests" / "whole" / "trainer.yaml"
-EXTENSION = ROOT / "tests" / "conformance" / "toolkit" / "extension.py"
-CHAOS = [str(pathlib.Path(sys.executable).with_name("chaos")), "--no-version-check"]
-CHAOSML = [sys.executable, "-m", "chaosml"]
-
-
-def call(*words: str, folder: pathlib.Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        words,
-        cwd=folder,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-
-
-def export(folder: pathlib.Path, *options: str) -> pathlib.Path:
-    path = folder / "experiment.json"
-    words = ["export", "--chaostoolkit", str(TRAINER), "--output", str(path), *options]
-    done = call(*CHAOSML, *words, folder=folder)
-    assert done.returncode == 0, done.stderr
-    return path
-
-
-def judge(folder: pathlib.Path) -> tuple[int, dict[str, Any]]:
-    done = call(*CHAOSML, "judge", "journal.json", "--output", "json", folder=folder)
-    assert done.stdout, done.stderr
-    return done.returncode, json.loads(done.stdout)
 
 
 def test_discover_shows_every_function_with_typed_arguments(tmp_path: pathlib.Path) -> None:
@@ -84,11 +48,6 @@ def test_an_exported_scenario_runs_and_its_journal_is_judged(ran: pathlib.Path) 
     assert judged["runs"][0]["verdict"]["scenario"] == "trainer"
 
 
-def python(module: str, func: str, **arguments: object) -> dict[str, Any]:
-    module = f"chaosml.chaostoolkit.{module}"
-    return {"type": "python", "module": module, "func": func, "arguments": arguments}
-
-
 @pytest.mark.parametrize(("wanted", "code"), [("PASS", 0), ("FAIL", 1)])
 def test_probes_and_tolerances_judge_a_recorded_run(
     ran: pathlib.Path, tmp_path: pathlib.Path, wanted: str, code: int
@@ -113,41 +72,6 @@ def test_probes_and_tolerances_judge_a_recorded_run(
     done = call(*CHAOS, "run", "look.json", folder=tmp_path)
     assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
     assert judge(tmp_path)[0] == 3
-
-
-def test_an_action_that_raises_is_no_success_although_the_method_went_on(
-    tmp_path: pathlib.Path,
-) -> None:
-    path = export(tmp_path)
-    done = call(*CHAOS, "run", path.name, folder=tmp_path, CHAOSML_SCENARIO="none.yaml")
-    assert done.returncode == 1
-    code, judged = judge(tmp_path)
-    assert (code, judged["status"]) == (3, "UNKNOWN")
-    assert "action-failed" in [doubt["cause"] for doubt in judged["doubts"]]
-
-
-def test_an_unmet_gate_is_no_success(tmp_path: pathlib.Path) -> None:
-    path = export(tmp_path)
-    call(*CHAOS, "run", "--hypothesis-strategy", "default", path.name, folder=tmp_path)
-    code, judged = judge(tmp_path)
-    assert (code, "gate-not-met") == (3, judged["doubts"][-1]["cause"])
-
-
-def test_a_signal_ends_the_run_in_order_and_proves_nothing(tmp_path: pathlib.Path) -> None:
-    path = export(tmp_path, "--set", "pipeline.parameters.pace-ms=200")
-    with subprocess.Popen(
-        [*CHAOS, "run", path.name], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    ) as process:
-        deadline = clock.Deadline("first execution of the run", 60.0)
-        begun = clock.wait_until(
-            lambda: bool([*tmp_path.glob("reports/*/*/controls/1/history.jsonl")]), deadline
-        )
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
-    assert begun
-    code, judged = judge(tmp_path)
-    assert (code, judged["status"]) == (3, "UNKNOWN")
-    assert not [*tmp_path.glob("reports/*/*/owner.json")]
 
 
 def test_toxics_are_added_and_removed_at_a_toxiproxy(tmp_path: pathlib.Path) -> None:
@@ -182,45 +106,3 @@ def ask(url: str, path: str, body: object = None) -> dict[str, Any]:
     data = None if body is None else json.dumps(body).encode()
     with urllib.request.urlopen(urllib.request.Request(url + path, data), timeout=20) as answer:
         return json.load(answer)
-
-
-FAULTS: dict[str, tuple[str, dict[str, Any], str | None]] = {
-    "kills": ("kills", {"arguments": {"pid": "{pid}"}, "kills": True}, None),
-    "raises": ("raises", {}, "command-failed"),
-    "hangs": ("hangs", {}, "command-timeout"),
-    "vanishes": ("vanishes", {}, "command-nonsense"),
-    "nonsense": ("well", {"receipt": {"func": "nonsense"}}, "receipt-failed"),
-}
-
-
-def test_actions_of_extensions_are_faults_and_their_traps_reach_no_verdict(
-    tmp_path: pathlib.Path,
-) -> None:
-    (tmp_path / "extension.py").write_bytes(EXTENSION.read_bytes())
-    whole = yaml.safe_load(TRAINER.read_text())
-    whole["pipeline"]["workflow"] = str(TRAINER.parent / "pipelines" / "trainer.yaml")
-    place = {"inject": "chaostoolkit", "target": {"task": "train"}, "when": {"step": 25}}
-    met = {"module": "extension", "func": "value", "arguments": {"of": 3}, "tolerance": [1, 5]}
-    whole["faults"] = [
-        {
-            "name": name,
-            **place,
-            "with": {
-                "module": "extension",
-                "func": func,
-                "timeout": "3s",
-                "within": "1s",
-                **more,
-                "receipt": {**met, **more.get("receipt", {})},
-            },
-        }
-        for name, (func, more, _) in FAULTS.items()
-    ]
-    whole["faults"][4]["with"]["receipt"]["arguments"] = {}
-    path = tmp_path / "scenario.yaml"
-    path.write_text(yaml.safe_dump(whole))
-    done = call(*CHAOSML, "run", str(path), "-q", "--output", "json", folder=tmp_path)
-    assert done.returncode == 3, done.stderr
-    trials = [one for one in json.loads(done.stdout)["executions"] if one["case"]]
-    found = {one["case"]: one["receipts"][0]["why_invalid"] for one in trials}
-    assert found == {name: why for name, (_, _, why) in FAULTS.items()}
