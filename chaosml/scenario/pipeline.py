@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 from chaosml.document import Loc, nearest
 from chaosml.errors import Problem
@@ -116,7 +117,7 @@ def check_environment(
         yield from _check_secrets(parts, examined)
 
 
-def _check_image(parts: Parts, at: Loc, mapping: Mapping[str, str]) -> Iterator[Problem]:
+def _check_image(parts: Parts, at: Loc, mapping: Mapping[Any, str]) -> Iterator[Problem]:
     """Yield what is not there of that which stands for an image."""
     if not mapping:
         yield parts.document.problem(at, "give python: the path of an interpreter")
