@@ -14,6 +14,7 @@ import typer
 
 from chaosml.errors import UsageError
 from chaosml.lint import commands as lint_verb
+from chaosml.scaffold import commands as init_verb
 from chaosml.scorecard import commands as scorecard_verbs
 from chaosml.selftest import command as selftest
 from chaosml.sweep import commands as sweep_verb
@@ -58,6 +59,7 @@ _ABSENT = 3
 
 def mount(app: typer.Typer, terminal: Terminal) -> None:
     """Add the verbs to the command line."""
+    init_verb.mount(app, terminal)
     lint_verb.mount(app, terminal)
     selftest.mount(app, terminal)
     sweep_verb.mount(app, terminal)

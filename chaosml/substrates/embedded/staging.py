@@ -14,20 +14,10 @@ __all__ = ["COPIED_BYTES_MAX", "LEFT_OUT", "find_command", "make_folders", "meas
 COPIED_BYTES_MAX = 256 << 20
 """A folder with more in it does not stand for an image: every pod gets a copy."""
 LEFT_OUT = frozenset(
-    [
-        ".git",
-        ".hg",
-        ".venv",
-        "venv",
-        "node_modules",
-        "reports",
-        "__pycache__",
-        ".ipynb_checkpoints",
-        ".mypy_cache",
-        ".pytest_cache",
-        ".ruff_cache",
-        ".tox",
-    ]
+    (
+        *(".git", ".hg", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache", ".ruff_cache"),
+        *(".tox", ".venv", "__pycache__", "node_modules", "reports", "venv"),
+    )
 )
 """Names that no image has: histories, environments, caches, and our own reports."""
 
