@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chaosml.scaffold.keys import Family, families
@@ -60,13 +60,18 @@ def guess(watched: Watched) -> list[ArtifactGuess]:
     guesses: list[ArtifactGuess] = []
     markers: set[str] = set()
     for group in _grouped(states):
-        one, used = _checkpoint(group, found, watched)
+        one, used = _checkpoint(group, found)
         guesses.append(one)
         markers |= used
-    for family in found:
-        if family in states or family.pattern in markers:
-            continue
-        guesses.append(_other(family, _role(family, found), found))
+    others = [one for one in found if one not in states]
+    for family in others:
+        role = _role(family, found)
+        entry = _other(family, role, found)
+        if role in ("model", "dataset"):
+            entry, used = _committed(entry, family, [one for one in others if one is not family])
+            markers |= used
+        guesses.append(entry)
+    guesses = [one for one in guesses if one.key not in markers]
     order = ["checkpoint", "model", "marker", "manifest", "dataset", "metrics"]
     return sorted(guesses, key=lambda one: order.index(one.role))
 
@@ -133,9 +138,7 @@ def _grouped(states: Sequence[Family]) -> list[list[Family]]:
     return groups
 
 
-def _checkpoint(
-    group: list[Family], found: Sequence[Family], watched: Watched
-) -> tuple[ArtifactGuess, set[str]]:
+def _checkpoint(group: list[Family], found: Sequence[Family]) -> tuple[ArtifactGuess, set[str]]:
     """Return the guess of one checkpoint and the patterns of what commits it."""
     family = group[0]
     chosen, doubts = format_of(family)
@@ -161,14 +164,20 @@ def _checkpoint(
         parts = sorted([*group, *beside], key=lambda one: one.writes[0].at_s)
         if len(parts) > 1:
             return _in_place(entry, parts), {one.pattern for one in beside}
-    for other in found:
-        marker = None if other in group else _marker(family, other, watched)
+    return _committed(entry, family, [one for one in found if one not in group])
+
+
+def _committed(
+    entry: ArtifactGuess, family: Family, others: Iterable[Family]
+) -> tuple[ArtifactGuess, set[str]]:
+    """Return a guess with what commits its objects, and the pattern of that, if there is any."""
+    for other in others:
+        marker = _marker(family, other)
         if marker is not None:
-            why = f"{marker} was written after each of them, so it is taken for what commits it"
+            why = f"{marker} was written after it, and is taken for what commits it"
             reasons = (*entry.reasons, why)
-            return replace(entry, commit="marker-last", marker=marker, reasons=reasons), {
-                other.pattern
-            }
+            one = replace(entry, commit="marker-last", marker=marker, reasons=reasons)
+            return one, {other.pattern}
     return entry, set()
 
 
@@ -186,36 +195,40 @@ def _in_place(entry: ArtifactGuess, parts: Sequence[Family]) -> ArtifactGuess:
     )
 
 
-def _marker(family: Family, other: Family, watched: Watched) -> str | None:
+def _marker(family: Family, other: Family) -> str | None:
     """Return the template of the key that commits the objects of a family, if `other` does."""
-    if not _is_document(other) or not family.numbered or not _in_turn(family, other):
+    if not _is_document(other) or not _in_turn(family, other):
         return None
-    if other.canonical:
+    template = _template(family, other)
+    if len(other.keys) == 1:
         content = other.last.content
         values = () if content is None else content.fields.values()
-        names_last = family.last.key in values
-        return other.last.key if names_last and other.last.key.endswith(".json") else None
-    template = _template(family, other)
-    expected = [_fill(template, family.groups(write.key)) for write in family.writes]
-    written = {write.key for write in other.writes}
-    return template if set(expected) <= written else None
+        names_it = other.last.key.endswith(".json") and family.last.key in values
+        beside = pathlib.PurePosixPath(family.last.key).parent
+        is_manifest = (
+            len(family.keys) == 1
+            and beside == pathlib.PurePosixPath(other.last.key).parent
+            and re.search(WORDS["marker"], pathlib.PurePosixPath(other.last.key).name.lower())
+        )
+        return template if names_it or is_manifest else None
+    expected = {_fill(template, family.groups(write.key)) for write in family.writes}
+    return template if expected <= {write.key for write in other.writes} else None
 
 
 def _template(family: Family, other: Family) -> str:
-    """Return the key of the other's first object with the family's step in its place."""
-    step = family.groups(family.writes[0].key).get("step", "")
-    theirs = other.groups(other.writes[0].key).get("step")
+    """Return the key of the other's first object with the family's groups in their places."""
     key = other.writes[0].key
-    if theirs != step:
-        return key
-    place = re.fullmatch(other.pattern, key)
-    start, end = place.span("step") if place is not None else (0, 0)
-    return f"{key[:start]}{{step}}{key[end:]}"
+    groups = family.groups(family.writes[0].key)
+    for name, text in sorted(groups.items(), key=lambda item: -len(item[1])):
+        whole = rf"(?<![0-9A-Za-z]){re.escape(text)}(?![0-9A-Za-z])"
+        key = re.sub(whole, f"{{{name}}}", key)
+    return key
 
 
-def _fill(template: str, groups: object) -> str:
-    step = groups.get("step", "") if isinstance(groups, dict) else ""
-    return template.replace("{step}", step)
+def _fill(template: str, groups: Mapping[str, str]) -> str:
+    for name, text in groups.items():
+        template = template.replace(f"{{{name}}}", text)
+    return template
 
 
 def _in_turn(first: Family, second: Family) -> bool:

@@ -1,6 +1,6 @@
-"""Families of keys: the same name but for a step, a digest, or the run's own identity.
+r"""Families of keys: the same name but for a step, a digest, or the run's own identity.
 
-train/ckpt/step-000010.npz, train/ckpt/step-000020.npz  ─►  train/ckpt/step-(?P<step>\\d+)\\.npz
+train/ckpt/step-000010.npz, train/ckpt/step-000020.npz  ─►  train/ckpt/step-(?P<step>\d+)\.npz
 """
 
 from __future__ import annotations
@@ -17,6 +17,10 @@ _HEX = r"(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{8,64}"
 _TOKEN = re.compile(rf"(?<![0-9A-Za-z])(?:{_HEX})(?![0-9A-Za-z])|\d+")
 _COUNTERS = ("global_step", "step", "iteration", "iter", "update", "batch", "epoch")
 """What stands before a number of steps, the likeliest first."""
+_OWN = "\0"
+"""Stands for what is another text in each execution."""
+_SURELY_HASH = 12
+"""So many hexadecimal digits are no word and no number of a version."""
 _SHARD = re.compile(r"\d+-of-\d+")
 
 
@@ -79,7 +83,7 @@ def families(writes: Sequence[Write], identity: Iterable[str]) -> list[Family]:
 
 def _without(key: str, own: Sequence[str]) -> str:
     for text in own:
-        key = key.replace(text, "\0")
+        key = key.replace(text, _OWN)
     return key
 
 
@@ -96,22 +100,46 @@ def _family(writes: list[Write], own: Sequence[str]) -> Family:
     }
     step = _step_place(split, varying)
     digests = {text for write in writes for text in _digests(write)}
-    pieces: list[str] = []
+    pattern = _Pattern()
     for place, part in enumerate(split[0]):
         if place % 2 == 0:
-            pieces.append(re.escape(part).replace("\0", "[^/]+").replace("\\-", "-"))
+            pattern.literal(part)
         elif place == step:
-            pieces.append(r"(?P<step>\d+)")
-        elif place not in varying:
-            pieces.append(part)
+            pattern.group("step", r"\d+")
         elif part.isdecimal():
-            pieces.append(r"\d+")
+            pattern.text(r"\d+" if place in varying else part)
         else:
-            is_digest = all(any(one.startswith(parts[place]) for one in digests) for parts in split)
-            inside = f"[0-9a-f]{{{len(part)}}}"
-            named = is_digest and "(?P<digest>" not in "".join(pieces)
-            pieces.append(f"(?P<digest>{inside})" if named else inside)
-    return Family("".join(pieces), tuple(writes), step is not None)
+            stated = all(any(one.startswith(parts[place]) for one in digests) for parts in split)
+            if stated or place in varying or len(part) >= _SURELY_HASH:
+                pattern.group("digest" if stated else "hash", f"[0-9a-f]{{{len(part)}}}")
+            else:
+                pattern.text(part)
+    return Family(str(pattern), tuple(writes), step is not None)
+
+
+class _Pattern:
+    """A regular expression in the making; each name is given once."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._names: set[str] = set()
+
+    def __str__(self) -> str:
+        return "".join(self._pieces)
+
+    def text(self, source: str) -> None:
+        self._pieces.append(source)
+
+    def group(self, name: str, inside: str) -> None:
+        self.text(inside if name in self._names else f"(?P<{name}>{inside})")
+        self._names.add(name)
+
+    def literal(self, text: str) -> None:
+        """Add what stands there in every execution, around what is each one's own."""
+        for number, part in enumerate(text.split(_OWN)):
+            if number:
+                self.group("run", "[^/]+")
+            self.text(re.escape(part).replace("\\-", "-"))
 
 
 def _split(key: str) -> list[str]:

@@ -39,15 +39,15 @@ _NO_ARTIFACTS = """\
 """
 _FAULTS = """\
 # Each entry strikes one execution of its own, under each of its views: what Argo gets to see of
-# the death. `settled` waits, where Argo is real, until it has shown the pod Running (docs/faults.md).
+# the death. `settled` waits, where Argo is real, until the pod is shown Running. docs/faults.md
 """
 _CLAIMED = """\
-  lost-steps: {{at-most: {steps}}}       # GUESS: allow one checkpoint interval; the probe says the steps
+  lost-steps: {{at-most: {steps}}}    # GUESS: one checkpoint interval; the probe says the steps
 """
 _SILENT = """\
-  # lost-steps: {at-most: 20}    # needs steps: three lines of probe in the trainer (docs/probe.md).
-  # Without them `resume` compares the final state and what each attempt read and saved; which
-  # step went wrong stays unknown.
+  # lost-steps: {at-most: 20}    # needs steps: three lines of probe (docs/probe.md). Without them
+  # `resume` compares the final state, and what each attempt read and saved; which step went
+  # wrong stays unknown.
 """
 
 
@@ -182,9 +182,9 @@ def _expectations(draft: Draft) -> Iterable[str]:
     mttr_s = math.ceil((30 + 2 * _duration(draft)) / 10) * 10
     yield "expect:\n"
     yield "  outcome: Succeeded\n"
-    yield "  resume: auto           # the state of undisturbed executions is reached again, exactly\n"
-    yield "  corruption: none       # no torn, mixed, stale or half-trained artifact was published\n"
-    yield f"  mttr: {{at-most: {mttr_s}s}}   # GUESS: from the strike until what it interrupted is done\n"
+    yield "  resume: auto           # exactly the state of undisturbed executions is reached\n"
+    yield "  corruption: none       # nothing torn, mixed, stale or half-trained was published\n"
+    yield f"  mttr: {{at-most: {mttr_s}s}}   # GUESS: from the strike until it is made good\n"
     steps = None if draft.watched is None else draft.watched.steps.get(draft.subject.training)
     if steps is None:
         yield _SILENT
@@ -216,7 +216,8 @@ def _embedded(subject: Subject) -> Iterable[str]:
     for one in given:
         inside = {"python": one.python, "folder": one.folder}
         said = ", ".join(f"{key}: {_plain(text)}" for key, text in inside.items() if text)
-        yield "    # Each pod has a copy of the folder as its working directory; it dies with the pod.\n"
+        if one.folder:
+            yield "    # Each pod has a copy of the folder to work in, which dies with the pod.\n"
         yield f"    {quote(one.name)}: {{{said}}}\n"
     if subject.secrets:
         yield "  # Secrets that containers read, and the variable of yours that has the value.\n"

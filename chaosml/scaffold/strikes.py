@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,7 +39,7 @@ class Strike:
 def choose(
     subject: Subject, watched: Watched | None, guesses: Sequence[ArtifactGuess]
 ) -> list[Strike]:
-    """Return the faults: at steps where the trainer says them, else at what it writes, else by time."""
+    """Return the faults: at steps where they are said, else at what is written, else by time."""
     claimed = None if watched is None else watched.steps.get(subject.training)
     saved = [one for one in guesses if one.role == "checkpoint" and one.writes]
     model = next((one for one in guesses if one.role == "model" and one.writes), None)
@@ -83,9 +84,12 @@ def _by_steps(first: int, last: int) -> tuple[str, str, str]:
 
 def _by_objects(saved: ArtifactGuess) -> tuple[str, str, str]:
     nth = max(1, saved.writes // 2)
-    at = f"{saved.operation}, key: {quote(_searched(saved))}"
-    after = f"{{object: {{after: {at}, nth: {nth}}}, settled: true}}"
-    before = f"{{object: {{before: {at}, nth: {nth + 1}}}, settled: true}}"
+    first, last = quote(_searched(saved)), quote(_last_written(saved))
+    put = "PutObject" if saved.marker is not None else saved.operation
+    after = f"{{object: {{after: {put}, key: {last}, nth: {nth}}}, settled: true}}"
+    before = (
+        f"{{object: {{before: {saved.operation}, key: {first}, nth: {nth + 1}}}, settled: true}}"
+    )
     return after, before, f"at checkpoint {nth} of the {saved.writes} that were seen"
 
 
@@ -127,7 +131,7 @@ def _deaths(places: tuple[str, str, str]) -> list[Strike]:
             when=after,
             options="{force: true}",
             views=("restarted",),
-            says="The pod is lost and the same attempt gets a new one: {{retries}} does not change.",
+            says="The pod is lost, and the same attempt gets a new one: {{retries}} stays.",
         ),
     ]
 
@@ -173,7 +177,16 @@ def _refused(saved: ArtifactGuess) -> Strike:
 
 def _searched(one: ArtifactGuess) -> str:
     """Return the pattern as one that is searched in a key, without its names."""
-    return "^" + one.key.replace("?P<step>", "").replace("?P<digest>", "") + "$"
+    return "^" + re.sub(r"\(\?P<\w+>([^()]*)\)", r"\1", one.key) + "$"
+
+
+def _last_written(one: ArtifactGuess) -> str:
+    """Return the pattern of what makes a save complete: its last part, its marker, or itself."""
+    if one.parts:
+        return _exact(one.parts[-1])
+    if one.marker is not None:
+        return _exact(one.marker).replace("{step}", r"\d+")
+    return _searched(one)
 
 
 def _exact(key: str) -> str:

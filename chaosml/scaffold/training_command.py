@@ -124,9 +124,9 @@ class TrainingCommand:
             )
         if measure(str(self.folder)) > COPIED_BYTES_MAX:
             problems.append(
-                f"{self.folder}: over {COPIED_BYTES_MAX >> 20} MiB, and every pod gets a copy of it "
-                "as its working directory; call init from a folder that holds the program alone, "
-                "and give data by absolute paths"
+                f"{self.folder}: over {COPIED_BYTES_MAX >> 20} MiB, and every pod gets a copy of "
+                "it as its working directory; call init from a folder that holds the program "
+                "alone, and give data by absolute paths"
             )
         return problems
 
@@ -165,7 +165,7 @@ class TrainingCommand:
         return _HOLE.sub(lambda hole: values.get(hole[1], hole[0]), text)
 
     def _command(self) -> list[str]:
-        """Return the command line as a pod can start it: a program that it does not find by path."""
+        """Return the command line as a pod can start it: by its path where PATH is not enough."""
         program = self._program()
         assert program is not None
         argv = [self._fill(one) for one in self.argv]

@@ -99,7 +99,7 @@ def gather(events: Iterable[Event]) -> Watched:
         },
         seconds=_seconds(seen, tasks),
         steps=_steps(seen),
-        identity={} if header is None else dict(header.isolation),
+        identity={} if header is None else {**header.isolation, "workflow": header.workflow},
     )
 
 

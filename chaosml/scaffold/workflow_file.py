@@ -217,12 +217,14 @@ def _notes(examined: Examination) -> Iterator[str]:
     path = f"{pathlib.Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
     for name, template in _called(examined):
         main = template.main
-        program = main.command[0] if main is not None and main.command else ""
-        if program and "{{" not in program and shutil.which(program, path=path) is None:
+        if main is None or not main.command or "{{" in main.command[0]:
+            continue
+        program = main.command[0]
+        if shutil.which(program, path=path) is None:
             yield (
-                f"task {name}: there is no program {program!r} beside the Python that runs chaosml; "
-                f"name the environment that has it: embedded.images: {{{main.image!r}: {{python: "
-                "path/to/bin/python}}"
+                f"task {name}: there is no program {program!r} beside the Python that runs "
+                "chaosml; name the environment that has it: embedded: {images: "
+                f"{{'{main.image}': {{python: path/to/bin/python}}}}}}"
             )
     for image in dict.fromkeys(_images(examined)):
         yield f"image {image}: the Python that runs chaosml stands for it (embedded.images)"
