@@ -14,6 +14,7 @@ _TAG = r"\{\{[^{}]*\}\}"
 _FILE = re.compile(
     rf"(?:s3://(?:{_TAG}|[^/\s'\"{{}}])+/)?((?:{_TAG}|[\w./=+-])*\.(?:{_SUFFIXES}))(?![\w.])"
 )
+_OPTION = re.compile(r"(?<!\S)--?[\w-]+=")
 _PREFIX = re.compile(rf"s3://(?:{_TAG}|[^/\s'\"{{}}])+/((?:{_TAG}|[\w./=+-])+)")
 
 
@@ -43,6 +44,7 @@ def hint(texts: Iterable[tuple[str, str]]) -> list[ArtifactGuess]:
 
 def _keys(text: str) -> Iterator[tuple[str, str]]:
     """Yield keys with their suffix; one that is a beginning of keys has none."""
+    text = _OPTION.sub("", text)
     files = [one[1] for one in _FILE.finditer(text) if not one[1].startswith("/")]
     for key in files:
         yield key, "." + key.rpartition(".")[2].lower()

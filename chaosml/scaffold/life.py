@@ -112,8 +112,8 @@ def from_workflow(
         file = path.absolute()
         if converted is not None:
             file = pathlib.Path(folder) / path.name
-            file.write_text(converted, encoding="utf-8")
-        subject = workflow_file.read_subject(file, name, display_path(path))
+            file.write_text(converted.text, encoding="utf-8")
+        subject = _read(file, name, display_path(path), converted)
         seen = None
         if watched:
             draft_file = pathlib.Path(folder) / "draft.yaml"
@@ -123,7 +123,20 @@ def from_workflow(
             _refuse_unfinished(display_path(path), seen, request.timeout_s)
         texts = list(workflow_file.texts_of(file))
     subject = replace(subject, workflow=workflow)
-    return _write(subject, seen, request, scenario, converted, texts)
+    text = None if converted is None else converted.text
+    return _write(subject, seen, request, scenario, text, texts)
+
+
+def _read(
+    file: pathlib.Path, name: str, source: str, converted: workflow_file.Converted | None
+) -> Subject:
+    """Read a workflow; what is wrong with one that was converted stands in its original."""
+    try:
+        return workflow_file.read_subject(file, name, source)
+    except ScenarioError as error:
+        if converted is None:
+            raise
+        raise ScenarioError([converted.at_home(one) for one in error.problems]) from error
 
 
 def _write(

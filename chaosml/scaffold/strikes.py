@@ -10,7 +10,7 @@ from chaosml.scaffold.guesses import ArtifactGuess
 from chaosml.scaffold.subject import Subject
 from chaosml.scaffold.watched import Watched
 
-__all__ = ["Strike", "choose"]
+__all__ = ["Strike", "choose", "explain", "quote"]
 
 _COVERED = {
     "Always": frozenset({"gone", "seen"}),

@@ -19,7 +19,7 @@ from chaosml.errors import UsageError
 from chaosml.scaffold.subject import Image, Subject, Task
 from chaosml.substrates.embedded.staging import COPIED_BYTES_MAX, measure
 
-__all__ = ["TrainingCommand", "read_environment"]
+__all__ = ["TASK", "TrainingCommand", "read_environment"]
 
 TASK = "train"
 _PLACES = ("bucket", "run", "store")

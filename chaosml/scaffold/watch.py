@@ -26,6 +26,7 @@ from chaosml.runner.interruption import Interruption
 from chaosml.runner.options import RunOptions
 from chaosml.runner.setup import Composer
 from chaosml.scaffold.watched import Watched, gather
+from chaosml.scenario.load import LoadedScenario
 from chaosml.services.client import Services
 from chaosml.store.directory import RunDirectory
 from chaosml.substrates.embedded.pods import base_environment
@@ -41,6 +42,8 @@ _READ_S = 60.0
 _LINES = 12
 _LOG_BYTES = 64 << 10
 _TOLD_MAX = 12
+_NAME_MAX = 42
+_LOOK_S = 0.1
 
 
 def watch(
@@ -69,43 +72,49 @@ def watch(
     loaded, planned = runs.plan(scenario, options)
     recovery.recover(reports, tell)
     name = f"{loaded.scenario.metadata.name}-init"
-    directory = RunDirectory.create(reports, name[:42], clock.utc_now())
-    inbox: queue.SimpleQueue[tuple[object, Any]] = queue.SimpleQueue()
+    directory = RunDirectory.create(reports, name[:_NAME_MAX], clock.utc_now())
     observer = _Observer(tell, folder)
     try:
         conclude.save_inputs(directory, loaded, planned, options)
-        with (
-            Interruption(inbox) as interruption,
-            runs.own_workspace(directory, None) as workspace,
-            _opened(inbox, directory, workspace, loaded.scenario.embedded.nodes) as (
-                substrate,
-                services,
-            ),
-        ):
-            observer.workspace = workspace
-            setup = Composer(
-                loaded=loaded,
-                run=directory.run,
-                endpoints=services.endpoints,
-                fingerprint=fingerprint.take(base_environment(pathlib.Path(sys.executable))),
-                substrate=substrate.name,
-                deadline_s=timeout_s,
-                secrets=runs.secrets_of(loaded),
-            ).control(1, directory.execution("control", 1))
-            Execution(
-                setup,
-                substrate=substrate,
-                services=services,
-                inbox=inbox,
-                interruption=interruption,
-                progress=observer,
-            ).run()
-            texts = _texts(services.endpoints.store_url, setup.bucket)
-        seen = gather(history.read(setup.history))
-        said = _last_lines(setup.history.parent / "pods")
+        texts = _run_once(loaded, directory, observer, timeout_s)
+        control = directory.path / "controls" / "1"
+        seen = gather(history.read(control / "history.jsonl"))
+        said = _last_lines(control / "pods")
     finally:
         _remove(directory.path)
     return replace(seen, texts=texts, left_behind=observer.left_behind, said=said)
+
+
+def _run_once(
+    loaded: LoadedScenario, directory: RunDirectory, observer: _Observer, timeout_s: float
+) -> Mapping[str, str]:
+    """Run one control; return the small texts that are in its bucket at the end."""
+    inbox: queue.SimpleQueue[tuple[object, Any]] = queue.SimpleQueue()
+    nodes = loaded.scenario.embedded.nodes
+    with (
+        Interruption(inbox) as interruption,
+        runs.own_workspace(directory, None) as workspace,
+        _opened(inbox, directory, workspace, nodes) as (substrate, services),
+    ):
+        observer.workspace = workspace
+        setup = Composer(
+            loaded=loaded,
+            run=directory.run,
+            endpoints=services.endpoints,
+            fingerprint=fingerprint.take(base_environment(pathlib.Path(sys.executable))),
+            substrate=substrate.name,
+            deadline_s=timeout_s,
+            secrets=runs.secrets_of(loaded),
+        ).control(1, directory.execution("control", 1))
+        Execution(
+            setup,
+            substrate=substrate,
+            services=services,
+            inbox=inbox,
+            interruption=interruption,
+            progress=observer,
+        ).run()
+        return _texts(services.endpoints.store_url, setup.bucket)
 
 
 @contextlib.contextmanager
@@ -139,6 +148,7 @@ class _Observer(Silence):
         self._known = _files(folder) if folder is not None else frozenset[str]()
         self._left: dict[str, None] = {}
         self._start_ns = clock.monotonic_ns()
+        self._looked_ns = 0
         self.workspace: pathlib.Path | None = None
 
     @property
@@ -165,8 +175,10 @@ class _Observer(Silence):
         self._look()
 
     def _look(self) -> None:
-        if self.workspace is None:
+        now_ns = clock.monotonic_ns()
+        if self.workspace is None or now_ns - self._looked_ns < _LOOK_S * 1e9:
             return
+        self._looked_ns = now_ns
         for work in self.workspace.glob("k*/*/work"):
             self._left.update(dict.fromkeys(sorted(_files(work) - self._known)))
 

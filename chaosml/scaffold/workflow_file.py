@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -20,7 +21,7 @@ from chaosml.workflow import load as workflow_load
 from chaosml.workflow.load import Examination
 from chaosml.workflow.model import Template
 
-__all__ = ["as_workflow", "read_subject", "texts_of"]
+__all__ = ["Converted", "as_workflow", "read_subject", "texts_of"]
 
 _TRAINING = re.compile(r"train|fit|finetune|fine-tune|learn|sft|pretrain")
 _BUCKET = re.compile(r"(^|[-_])(s3|artifact|output|data|ckpt|checkpoint)?[-_]?bucket([-_]?name)?$")
@@ -30,7 +31,25 @@ _URI = re.compile(r"s3://(?!\{\{)[^\s/'\"]+(?:/[^\s'\"]*)?")
 _TEMPLATE_KINDS = ("WorkflowTemplate", "ClusterWorkflowTemplate")
 
 
-def as_workflow(path: pathlib.Path) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A file of another kind as a Workflow."""
+
+    text: str
+    lines_before: int | None
+    """Lines before the original text in it; None where it is another text altogether."""
+    place: Problem
+    """Where in the original stands what became of it, for what cannot be placed better."""
+
+    def at_home(self, problem: Problem) -> Problem:
+        """Return a problem of the Workflow as one of the original file."""
+        line = 0 if self.lines_before is None else problem.line - self.lines_before
+        if line < 1:
+            return Problem(self.place.file, self.place.line, self.place.column, problem.message)
+        return Problem(self.place.file, line, problem.column, problem.message)
+
+
+def as_workflow(path: pathlib.Path) -> Converted | None:
     """Return a file of another kind as a Workflow document; None where it is one already.
 
     Raises:
@@ -58,16 +77,17 @@ _KUBEFLOW = (
 )
 
 
-def _of_cron(document: Document) -> str:
+def _of_cron(document: Document) -> Converted:
     spec = document.get(("spec", "workflowSpec"))
     if not isinstance(spec, dict):
         problem = document.problem(("spec",), "a CronWorkflow has its workflow in workflowSpec")
         raise ScenarioError([problem])
     name = str(document.get(("metadata", "name")) or "cron")
-    return _dump(f"the CronWorkflow {name}", name, spec)
+    place = document.problem(("spec", "workflowSpec"), "workflowSpec", key=True)
+    return Converted(_dump(f"the CronWorkflow {name}", name, spec), None, place)
 
 
-def _of_template(document: Document, path: pathlib.Path) -> str:
+def _of_template(document: Document, path: pathlib.Path) -> Converted:
     name = str(document.get(("metadata", "name")) or "template")
     reference: dict[str, Any] = {"name": name}
     if document.get(("kind",)) == "ClusterWorkflowTemplate":
@@ -77,7 +97,9 @@ def _of_template(document: Document, path: pathlib.Path) -> str:
     if arguments is not None:
         spec["arguments"] = arguments
     text = path.read_text(encoding="utf-8")
-    return f"{_dump(f'the template {name}', name, spec)}---\n{text.removeprefix('---').lstrip()}"
+    separator = "" if text.startswith("---") else "---\n"
+    head = _dump(f"the template {name}", name, spec) + separator
+    return Converted(head + text, head.count("\n"), document.problem(("kind",), "kind"))
 
 
 def _dump(what: str, name: str, spec: dict[str, Any]) -> str:
