@@ -69,10 +69,9 @@ def explain(policy: str) -> str:
     lost = sorted({"gone", "seen"} - covered)
     if not lost:
         return f"retryPolicy {policy}: a deleted pod (Error) and a failed one (Failed) are retried"
-    named = " and ".join(
-        "a deleted pod (Error)" if one == "gone" else "a failed one" for one in lost
-    )
-    return f"retryPolicy {policy}: {named} is not retried, so trials with that view should FAIL"
+    words = {"gone": "a deleted pod (Error)", "seen": "a failed one (Failed)"}
+    named, verb = " and ".join(words[one] for one in lost), "is" if len(lost) == 1 else "are"
+    return f"retryPolicy {policy}: {named} {verb} not retried, so trials with that view should FAIL"
 
 
 def _by_steps(first: int, last: int) -> tuple[str, str, str]:
