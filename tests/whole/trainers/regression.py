@@ -5,7 +5,7 @@ With `--forgetful` it never looks for a checkpoint.
 
 import argparse
 import io
-import time
+import threading
 
 import boto3
 import numpy as np
@@ -41,7 +41,7 @@ while step < 40:
     v = 0.9 * v + x.T @ (x @ w - x @ np.arange(8.0)) / 16
     w = w - 0.05 * v
     step += 1
-    time.sleep(0.01)
+    threading.Event().wait(0.01)  # As long as a step takes.
     if step % 10 == 0:
         put(f"ckpt/step-{step:06d}.npz", w=w, v=v, step=np.array(step))
 put("model.npz", w=w, step=np.array(step))
