@@ -251,11 +251,14 @@ class _Trial:
             why = unknown_start(self.trial)
             return self._unknown("restore-not-observed", why) if why else None
         there, saved = setback.there, setback.saved
+        status, cause = Status.FAIL, setback.cause
+        if not setback.sure:
+            status, cause = Status.UNKNOWN, "order-unknown"
         named = "" if there.step is None else f", step {there.step},"
         return _verdict(
             self.trial,
-            Status.FAIL,
-            setback.cause,
+            status,
+            cause,
             f"{setback.words} {there.key}{named} was committed before it started",
             (
                 *cite(self.trial, there.at, f"{there.key} committed"),

@@ -40,21 +40,27 @@ class Setback:
     saved: Save
     """What it saved first."""
     words: str
+    sure: bool
+    """False: what was there may have been committed only after the attempt had looked."""
 
 
 def find_setback(analysis: Analysis) -> Setback | None:
-    """Return the first attempt that surely did not go on from the last checkpoint before it."""
-    for pod, there, saved in _renewals(analysis):
+    """Return an attempt that did not go on from the last checkpoint before it, a sure one first."""
+    return _find_setback(analysis, sure=True) or _find_setback(analysis, sure=False)
+
+
+def _find_setback(analysis: Analysis, *, sure: bool) -> Setback | None:
+    for pod, there, saved in _renewals(analysis, sure=sure):
         behind = _is_behind(saved.step, there)
         read = [one.step for one in restored_by(analysis, pod)]
         newest = None if None in read else max((step for step in read if step), default=None)
         if read and (behind or _is_behind(newest, there)):
             what = f"read step {newest}" if newest is not None else "read an older state"
             words = f"pod {pod.uid} {what} and saved step {saved.step} first, although"
-            return Setback("stale-restore", pod, there, saved, words)
+            return Setback("stale-restore", pod, there, saved, words, sure)
         if behind or not _was_handed_anything(analysis, pod):
             words = f"pod {pod.uid} trained on without reading a checkpoint, although"
-            return Setback("restarted-from-zero", pod, there, saved, words)
+            return Setback("restarted-from-zero", pod, there, saved, words, sure)
     return None
 
 
@@ -64,7 +70,7 @@ def _is_behind(step: int | None, there: Save) -> bool:
 
 def unknown_start(analysis: Analysis) -> str:
     """Return why it is not known how far back an attempt began; empty where it is."""
-    for pod, there, saved in _renewals(analysis):
+    for pod, there, saved in _renewals(analysis, sure=False):
         if there.step is None or saved.step is None:
             return (
                 f"neither key nor content of {there.key} names a step, so nobody knows from where "
@@ -81,7 +87,7 @@ def restored_by(analysis: Analysis, pod: Pod) -> list[Version]:
     return [one for one in read if one.what.artifact and one.what.artifact.role == "checkpoint"]
 
 
-def _renewals(analysis: Analysis) -> list[tuple[Pod, Save, Save]]:
+def _renewals(analysis: Analysis, *, sure: bool) -> list[tuple[Pod, Save, Save]]:
     """Return the attempts that saved something, with what was there and what they saved first.
 
     Whoever saves nothing has found the work done, or was struck before.
@@ -97,7 +103,12 @@ def _renewals(analysis: Analysis) -> list[tuple[Pod, Save, Save]]:
         start = None if pod.started is None else pod.started.at
         if start is None:
             continue
-        before = [save for save in saves if save.at.is_before(start) and save.writer in died]
+        before = [
+            save
+            for save in saves
+            if save.writer in died
+            and (save.at.is_before(start) or (not sure and not save.at.is_after(start)))
+        ]
         before = [save for save in before if save.writer != pod.uid]
         own = [save for save in saves if save.writer == pod.uid]
         if before and own:
