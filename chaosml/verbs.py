@@ -14,6 +14,7 @@ import typer
 
 from chaosml import completion
 from chaosml.errors import UsageError
+from chaosml.explain import commands as explain_verbs
 from chaosml.lint import commands as lint_verb
 from chaosml.scaffold import commands as init_verb
 from chaosml.scorecard import commands as scorecard_verbs
@@ -75,6 +76,7 @@ _ABSENT = 3
 def mount(app: typer.Typer, terminal: Terminal) -> None:
     """Add the verbs to the command line."""
     init_verb.mount(app, terminal)
+    explain_verbs.mount(app, terminal)
     lint_verb.mount(app, terminal)
     selftest.mount(app, terminal)
     sweep_verb.mount(app, terminal)
@@ -91,7 +93,7 @@ def _mount_schema(app: typer.Typer, terminal: Terminal) -> None:
         def show() -> int:
             import json
 
-            from chaosml.scenario.schema import schema
+            from chaosml.explain.schema import schema
 
             terminal.emit(json.dumps(schema(), indent=2, ensure_ascii=False) + "\n")
             return 0

@@ -204,7 +204,7 @@ def _doubts(draft: Draft) -> Sequence[str]:
     if draft.subject.training not in watched.steps:
         doubts.append(
             "it has no probe: faults strike at its writes, and a report cannot name the step that "
-            "went wrong; three lines in the trainer change that (docs/probe.md)"
+            "went wrong; three lines in the trainer change that (docs/instrumenting.md)"
         )
         nameless = [one.key for one in states if not one.names_step]
         if nameless:

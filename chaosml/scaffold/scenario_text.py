@@ -45,9 +45,9 @@ _CLAIMED = """\
   lost-steps: {{at-most: {steps}}}    # GUESS: one checkpoint interval; the probe says the steps
 """
 _SILENT = """\
-  # lost-steps: {at-most: 20}    # needs steps: three lines of probe (docs/probe.md). Without them
-  # `resume` compares the final state, and what each attempt read and saved; which step went
-  # wrong stays unknown.
+  # lost-steps: {at-most: 20}    # needs steps: three lines of probe (docs/instrumenting.md).
+  # Without them `resume` compares the final state, and what each attempt read and saved; which
+  # step went wrong stays unknown.
 """
 
 
