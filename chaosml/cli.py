@@ -76,12 +76,11 @@ _VERSION_HELP = """Print the version.
   chaosml version
 """
 
-_JUDGE_HELP = """Judge a recorded run again and write its reports anew.
+_JUDGE_HELP = """Judge a run again, or those in a Chaos Toolkit journal, and write its reports anew.
 
 \b
   chaosml judge reports/spot/latest
   chaosml judge reports/spot/20261124T221500Z --output json
-  chaosml judge journal.json       the runs that an experiment of the Chaos Toolkit made
 """
 
 _app = typer.Typer(
@@ -293,9 +292,7 @@ def _judge(
 ) -> None:
     def judge() -> int:
         if run.is_file():
-            from chaosml.experiment.commands import judge_journal
-
-            return judge_journal(run, output, unknown, _TERMINAL)
+            return verbs.judge_journal(run, output, unknown, _TERMINAL)
         from chaosml import runner
 
         return _conclude(runner.rejudge(run), output, unknown)

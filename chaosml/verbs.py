@@ -15,6 +15,7 @@ import typer
 from chaosml import completion
 from chaosml.errors import UsageError
 from chaosml.experiment import commands as experiment_verb
+from chaosml.experiment.commands import judge_journal
 from chaosml.explain import commands as explain_verbs
 from chaosml.lint import commands as lint_verb
 from chaosml.scaffold import commands as init_verb
@@ -23,7 +24,7 @@ from chaosml.selftest import command as selftest
 from chaosml.sweep import commands as sweep_verb
 from chaosml.terminal import Terminal
 
-__all__ = ["SEVEREST_FIRST", "mount", "show_differences", "show_rehearsal"]
+__all__ = ["SEVEREST_FIRST", "judge_journal", "mount", "show_differences", "show_rehearsal"]
 
 SEVEREST_FIRST = (130, 4, 2, 1, 3, 0)
 """Exit codes; that of several is the first that occurs."""
