@@ -69,6 +69,7 @@ class Services:
         toxiproxy: bool = False,
         seed: int = 0,
         start_s: float = 20.0,
+        store_inside: bool = False,
     ) -> None:
         """Prepare; `start` starts.
 
@@ -80,6 +81,8 @@ class Services:
             toxiproxy: Whether an embedded Toxiproxy is started, too.
             seed: What the embedded Toxiproxy's draws follow from.
             start_s: How long the start may take.
+            store_inside: Whether an embedded store is in the services' own process: less work,
+                but whatever it does they wait for.
         """
         self._inbox = inbox
         self._run = run
@@ -88,6 +91,7 @@ class Services:
         self._toxiproxy = toxiproxy
         self._seed = seed
         self._start_s = start_s
+        self._store_inside = store_inside
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._reader: threading.Thread | None = None
@@ -144,6 +148,8 @@ class Services:
         command += ["--socket", str(connection), "--parent", str(os.getpid())]
         if self._store_url is not None:
             command += ["--store", self._store_url]
+        if self._store_inside:
+            command += ["--inside"]
         if self._toxiproxy:
             command += ["--toxiproxy", f"--seed={self._seed}"]
         marks = {RUN_MARK: self._run, OWNER_MARK: str(os.getpid())}

@@ -57,7 +57,7 @@ def open_ground(
     logs: pathlib.Path,
     controller: Controller,
     fingerprint: dict[str, str],
-    keep_kubelet: bool,
+    short_lived: bool,
 ) -> Iterator[Ground]:
     """Start services and substrate; end both, whatever happens.
 
@@ -69,7 +69,8 @@ def open_ground(
         logs: Folder of the services' log.
         controller: Who plays Argo.
         fingerprint: What floating-point results depend on.
-        keep_kubelet: Whether executions share a kubelet.
+        short_lived: Whether many short executions follow one another, none of which is timed:
+            they share a kubelet, and the store is in the services' process.
     """
     inbox: queue.SimpleQueue[tuple[object, Any]] = queue.SimpleQueue()
     substrate = EmbeddedSubstrate(
@@ -78,9 +79,15 @@ def open_ground(
         run=mark,
         nodes=loaded.scenario.embedded.nodes,
         controller=controller,
-        keep_kubelet=keep_kubelet,
+        keep_kubelet=short_lived,
     )
-    services = Services(inbox, run=mark, directory=logs, toxiproxy=is_proxied(loaded))
+    services = Services(
+        inbox,
+        run=mark,
+        directory=logs,
+        toxiproxy=is_proxied(loaded),
+        store_inside=short_lived,
+    )
     try:
         services.start()
         substrate.prepare()

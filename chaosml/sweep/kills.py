@@ -140,7 +140,7 @@ class Kills:
                 logs=self._directory.path,
                 controller=ArgoController(),
                 fingerprint=fingerprint.take(environment),
-                keep_kubelet=False,
+                short_lived=False,
             ) as ground,
             Interruption(ground.inbox) as interruption,
         ):

@@ -169,7 +169,7 @@ class _Sweep:
                 logs=self._directory.path,
                 controller=controller,
                 fingerprint=fingerprint.take(environment),
-                keep_kubelet=False,
+                short_lived=False,
             ) as ground,
             Interruption(ground.inbox) as interruption,
         ):

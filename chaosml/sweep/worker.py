@@ -182,7 +182,7 @@ def open_laboratory(assignment: Assignment) -> Iterator[Laboratory]:
             logs=workspace,
             controller=controller,
             fingerprint={},
-            keep_kubelet=True,
+            short_lived=True,
         ) as ground,
         Interruption(ground.inbox) as interruption,
     ):
