@@ -70,7 +70,8 @@ def open_ground(
         controller: Who plays Argo.
         fingerprint: What floating-point results depend on.
         short_lived: Whether many short executions follow one another, none of which is timed:
-            they share a kubelet, and the store is in the services' process.
+            they share a kubelet, and the store is in the services' process, which is a fork
+            of this one.
     """
     inbox: queue.SimpleQueue[tuple[object, Any]] = queue.SimpleQueue()
     substrate = EmbeddedSubstrate(
@@ -87,9 +88,12 @@ def open_ground(
         directory=logs,
         toxiproxy=is_proxied(loaded),
         store_inside=short_lived,
+        forked=short_lived,
     )
     try:
-        services.start()
+        services.begin()
+        substrate.begin()
+        services.wait_ready()
         substrate.prepare()
         ways = open_ways(loaded, services)
         composer = Composer(
