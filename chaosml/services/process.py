@@ -145,10 +145,12 @@ class _Conductor:
             case Measure():
                 self._measure(order)
 
-    async def _begin(self, order: Begin) -> int:
+    async def _begin(self, order: Begin) -> int | None:
         self.release_all()
-        await self._store.create_bucket(order.bucket)
-        objects = await self._store.count_objects(order.bucket)
+        objects = None
+        if not order.prepared:
+            await self._store.create_bucket(order.bucket)
+            objects = await self._store.count_objects(order.bucket)
         self.metadata.reset()
         self._stage.execution = Execution(order.execution, order.bucket, self._say, seed=order.seed)
         return objects

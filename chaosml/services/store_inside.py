@@ -18,7 +18,7 @@ from urllib.parse import unquote_to_bytes
 from aiohttp import web
 from multidict import CIMultiDict
 
-from chaosml.services.bucket_state import StateDoor
+from chaosml.services.state_door import StateDoor
 
 __all__ = ["InsideAnswer", "InsideStore", "application"]
 

@@ -198,7 +198,7 @@ class _Children:
         with self._connections[number - 1].makefile("rwb") as connection:
             return serve(
                 self._material,
-                connection,  # type: ignore[arg-type]  # both a reader and a writer
+                connection,
                 workspace=pathlib.Path(self._assignment.workspace) / f"w{number}",
                 mark=self._assignment.mark,
             )

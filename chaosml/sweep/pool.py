@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import pathlib
 import queue
 import socket
@@ -10,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 
@@ -106,7 +107,7 @@ class Pool:
             why = f"worker {number}: {error}"
         self._inbox.put((self, _Left(why)))
 
-    def _drive(self, number: int, connection: IO[bytes]) -> str:
+    def _drive(self, number: int, connection: io.BufferedRWPair) -> str:
         """Hand out tasks until there are no more; return why the worker ended before."""
         while (task := self._take()) is not None:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -144,7 +145,7 @@ class Pool:
         self._nursery.end()
 
 
-def _answer(connection: IO[bytes]) -> bytes:
+def _answer(connection: io.BufferedRWPair) -> bytes:
     """Return the next line; nothing at the end, however it came."""
     try:
         return connection.readline()

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 import pathlib
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
 
 import msgspec
 
@@ -220,7 +220,9 @@ def open_laboratory(
         yield Laboratory(material, ground, bench)
 
 
-def serve(material: Material, connection: BinaryIO, *, workspace: pathlib.Path, mark: str) -> int:
+def serve(
+    material: Material, connection: io.BufferedRWPair, *, workspace: pathlib.Path, mark: str
+) -> int:
     """Execute what is asked for until nothing more comes; return the exit code."""
     try:
         with open_laboratory(material, workspace=workspace, mark=mark) as laboratory:
