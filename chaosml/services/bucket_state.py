@@ -6,6 +6,7 @@ The embedded store takes it past S3, which would give new version ids, and shows
     POST /-/state                     a `BucketState`: replaces the bucket, or makes it
     GET  /-/state/BUCKET              a `Holdings`
     GET  /-/state/BUCKET/VERSION/KEY  the bytes of a version
+    GET  /-/parts/BUCKET/UPLOAD/PART  the bytes of a part that was uploaded
 
 No bucket can be called `-`.
 """
@@ -95,7 +96,6 @@ class Holdings(msgspec.Struct, frozen=True, kw_only=True):
     versioned: bool
     versions: tuple[HeldVersion, ...] = ()
     uploads: tuple[PendingUpload, ...] = ()
-    """Without their parts."""
 
 
 class BucketLoader:
@@ -139,6 +139,14 @@ class BucketLoader:
             ServiceError: the store does not answer, or has no such version.
         """
         return self._ask("GET", f"state/{_quote(bucket)}/{_quote(held.version)}/{_quote(held.key)}")
+
+    def part(self, bucket: str, upload: str, number: int) -> bytes:
+        """Return the bytes of a part of a pending upload.
+
+        Raises:
+            ServiceError: the store does not answer, or has no such part.
+        """
+        return self._ask("GET", f"parts/{_quote(bucket)}/{_quote(upload)}/{number}")
 
     def close(self) -> None:
         """Close the connection."""

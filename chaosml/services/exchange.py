@@ -11,8 +11,9 @@ import aiohttp
 from aiohttp import web
 
 from chaosml import clock
-from chaosml.event import Request
+from chaosml.event import Deletion, Request
 from chaosml.services.connection import connection_of
+from chaosml.services.deletions import deletions_of
 from chaosml.services.disturbances import LATE_ERROR, RESET, THROTTLE
 from chaosml.services.execution import Execution
 from chaosml.services.messages import Disturbance
@@ -84,6 +85,9 @@ class Exchange:
         self._injection: str | None = None
         self._size: int | None = None
         self._sha256: str | None = None
+        self._asked = b""
+        """The body of a DeleteObjects request."""
+        self._deletions: tuple[Deletion, ...] = ()
 
     async def run(self) -> web.StreamResponse:
         """Pass the request on and its answer back, and record what happened."""
@@ -209,6 +213,8 @@ class Exchange:
         target = strip_presigned(self._target)
         try:
             body = await upload.open()
+            if self._operation.name == "DeleteObjects" and isinstance(body, bytes):
+                self._asked = body
             headers = self._headers_for_store(upload)
             return await self._store.send(
                 self._request.method, target, headers, body, upload.payload_sha256
@@ -260,6 +266,8 @@ class Exchange:
             found := _UPLOAD_ID.search(content)
         ):
             self._upload_id = found[1].decode()
+        if self._asked and self._stored:
+            self._deletions = deletions_of(self._asked, content)
         return content
 
     def _succeeded(self, answer: StoreAnswer, content: bytes | None) -> bool:
@@ -381,6 +389,7 @@ class Exchange:
                 condition=operation.condition,
                 upload=self._upload_id,
                 part=operation.part,
+                deletions=self._deletions,
                 injection=self._injection,
             ),
             earliest_ns=self._arrived_ns,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from chaosml.services.bucket_state import (
     Holdings,
     ObjectVersion,
     PendingUpload,
+    UploadedPart,
 )
 
 __all__ = ["StateDoor"]
@@ -55,13 +56,16 @@ class StateDoor:
         return []
 
     def _show(self, what: str) -> bytes:
-        kind, _, rest = what.partition("/")
-        bucket, _, rest = rest.partition("/")
-        version, _, key = rest.partition("/")
-        if kind != "state":
-            raise ValueError(f"nothing is called {what!r} here")
+        kind, bucket, first, rest = [*what.split("/", 3), "", "", ""][:4]
         with self._lock:
-            return _body(bucket, version, key) if key else msgspec.json.encode(_holdings(bucket))
+            if kind == "state" and not first:
+                return msgspec.json.encode(_holdings(bucket))
+            if kind == "state":
+                return _body(bucket, first, rest)
+            if kind == "parts":
+                part: bytes = _backend().buckets[bucket].multiparts[first].parts[int(rest)].value
+                return part
+        raise ValueError(f"nothing is called {what!r} here")
 
     def _take(self, what: str, body: bytes) -> None:
         kind, _, digest = what.partition("/")
@@ -114,9 +118,17 @@ def _holdings(name: str) -> Holdings:
             for one in versions
         ),
         uploads=tuple(
-            PendingUpload(upload=one.id, key=one.key_name) for one in bucket.multiparts.values()
+            PendingUpload(upload=one.id, key=one.key_name, parts=tuple(_parts(one)))
+            for one in bucket.multiparts.values()
         ),
     )
+
+
+def _parts(upload: Any) -> Iterator[UploadedPart]:
+    for number, part in sorted(upload.parts.items()):
+        content = part.value
+        digest = hashlib.sha256(content).hexdigest()
+        yield UploadedPart(number=number, sha256=digest, start=0, size=len(content))
 
 
 def _held(key: str, version: Any, *, current: bool) -> HeldVersion:

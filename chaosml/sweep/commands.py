@@ -68,7 +68,7 @@ _Kills = Annotated[
 ]
 _Workers = Annotated[
     int | None,
-    typer.Option(min=1, max=64, help="Executions side by side; default: as many as processors."),
+    typer.Option(min=1, max=64, help="Executions side by side; default: three for two processors."),
 ]
 _Resume = Annotated[
     pathlib.Path | None, typer.Option(metavar="RUN", help="Go on with a sweep that was cut short.")

@@ -56,6 +56,8 @@ def place_of(point: Point, effects: Sequence[Effect]) -> Place | None:
     """Return where a kill has to be armed for a point; None where nothing can be armed."""
     if point.effect is not None:
         effect = effects[point.effect - 1]
+        if effect.operation == "DeleteObjects":
+            return None  # The gate holds the request, not one of its deletions.
         return Place(
             kind="object",
             when=point.kind,
@@ -227,7 +229,7 @@ class Kills:
             effect = recording.effects[number - 1]
             if effect.puts_object:
                 versions[effect.key] = effect.version
-            elif effect.operation == "DeleteObject":
+            elif effect.deletes:
                 versions.pop(effect.key, None)
         return holdings(recording.events, versions, recording.contract, fields)
 
