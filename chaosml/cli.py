@@ -272,7 +272,11 @@ def _judge(
 ) -> None:
     def judge() -> int:
         from chaosml import runner
+        from chaosml.sweep import rejudging
+        from chaosml.sweep.commands import show
 
+        if rejudging.is_sweep(run):
+            return show(rejudging.rejudge(run), output, unknown, _TERMINAL)
         return _conclude(runner.rejudge(run), output, unknown)
 
     _leave(_attempt(judge))

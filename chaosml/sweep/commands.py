@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from chaosml.sweep.options import SweepOptions, SweepResult
     from chaosml.sweep.telling import Teller
 
-__all__ = ["mount"]
+__all__ = ["mount", "show"]
 
 _HELP = """Test recovery from a crash at every durable effect of a pipeline.
 
@@ -122,7 +122,7 @@ def mount(app: typer.Typer, terminal: Terminal) -> None:
                 result = _sweep(scenario, options, choices, teller)
             finally:
                 teller.close()
-            return _show(result, output, unknown, terminal)
+            return show(result, output, unknown, terminal)
 
         raise typer.Exit(terminal.attempt(do))
 
@@ -154,7 +154,7 @@ def _sweep(
     return life.sweep(scenario, options, choices, teller)
 
 
-def _show(result: SweepResult, output: Form, unknown: Doubt, terminal: Terminal) -> int:
+def show(result: SweepResult, output: Form, unknown: Doubt, terminal: Terminal) -> int:
     """Print a report and return its exit code."""
     from chaosml.reports.layout import screen
     from chaosml.sweep import documents, text

@@ -28,12 +28,11 @@ from chaosml.substrates.protocol import Submission
 from chaosml.sweep.ground import Ground, open_ground
 from chaosml.sweep.judging import Judge
 from chaosml.sweep.recording import Recording
-from chaosml.sweep.result import StateResult, status_of
+from chaosml.sweep.result import StateResult, name_of
 from chaosml.sweep.resumption import ResumingController
 from chaosml.sweep.state_execution import Bench, StateExecution
 from chaosml.sweep.store_state import Unbuildable, compose
 from chaosml.timeline.collect import build
-from chaosml.timeline.model import Timeline
 from chaosml.verdict import Status
 from chaosml.workflow.views import View
 
@@ -136,28 +135,20 @@ class Laboratory:
         try:
             path = self._run(number, view)
             timeline = build(history.read(path), self._scenario)
-            verdicts = self._judge.judge(timeline)
+            wall_s = round((clock.monotonic_ns() - begun_ns) / 1e9, 3)
+            return self._judge.result(number, view.value, timeline, wall_s=wall_s)
         except Interrupted:
             raise
         except Unbuildable as error:
             return _unknown(number, view, f"cannot be built: {error}")
         except ChaosmlError as error:
             return _unknown(number, view, f"could not be executed: {error}")
-        return StateResult(
-            state=number,
-            view=view.value,
-            status=status_of(verdicts),
-            verdicts=tuple(one for one in verdicts if one.status is not Status.PASS),
-            wall_s=round((clock.monotonic_ns() - begun_ns) / 1e9, 3),
-            interruptions=len(self.recording.crashes.state(number).crashed),
-            errors=_failed_by_themselves(timeline),
-        )
 
     def _run(self, number: int, view: View) -> pathlib.Path:
         state = self.recording.crashes.state(number)
         bucket = compose(self.recording, state.effects)
-        name = f"state/{number}" if view is View.RESTARTED else f"state/{number}-{view.value}"
-        folder = self._directory.renew_execution("state", name.partition("/")[2])
+        name = name_of(number, view.value)
+        folder = self._directory.renew_execution("state", name)
         path = folder / "history.jsonl"
         StateExecution(
             self._bench,
@@ -167,17 +158,10 @@ class Laboratory:
             submission=submission_of(self._ground, self.recording, folder),
             bucket=bucket,
             path=path,
-            name=name,
+            name=f"state/{name}",
             deadline_s=self._scenario.deadline,
         ).run()
         return path
-
-
-def _failed_by_themselves(timeline: Timeline) -> int:
-    return sum(
-        pod.exited is not None and pod.exited.fact.exit_code != 0 and not pod.strikes
-        for pod in timeline.pods.values()
-    )
 
 
 def _unknown(number: int, view: View, problem: str) -> StateResult:
