@@ -54,6 +54,7 @@ def changed(folder: pathlib.Path, *changes: tuple[str, str]) -> tuple[str, str]:
     return ("--pipeline", str(path))
 
 
+REPORTS = ("sweep.json", "summary.md", "junit.xml")
 PUT = "                  put(key, step, state)\n"
 PAD = " " * 18
 OLDER = 'f"checkpoints/step-{step - 10:06d}.json"'
@@ -77,6 +78,31 @@ def test_a_pipeline_that_recovers_passes_at_every_point(tmp_path: pathlib.Path) 
     assert junit.count("<testcase") == tested["points"] + 2 + 1
     assert "<failure" not in junit
     assert "## Points" in (ended.directory / "summary.md").read_text()
+
+    reports = {name: (ended.directory / name).read_bytes() for name in REPORTS}
+    again = commands.call("judge", str(ended.directory), "--output", "json", reports=tmp_path)
+    assert (again.code, again.out) == (0, ended.out)
+    assert {name: (ended.directory / name).read_bytes() for name in REPORTS} == reports
+
+
+@pytest.mark.parametrize(
+    ("policy", "code", "cause"),
+    [("Always", 0, ""), ("OnFailure", 1, "pod-deleted-not-retried")],
+)
+def test_what_argo_sees_of_a_crash_asks_the_retry_policy(
+    tmp_path: pathlib.Path, policy: str, code: int, cause: str
+) -> None:
+    policies = changed(tmp_path, ("retryPolicy: Always", f"retryPolicy: {policy}"))
+    ended = sweep(tmp_path, *policies, "--view", "gone", "--view", "seen")
+    assert ended.code == code, ended.out
+    report = report_of(ended)
+    assert report["views"] == ["gone", "seen"]
+    assert len(report["results"]) == 2 * report["tested"]["states"]
+    failed = {one["view"] for one in report["results"] if one["status"] == "FAIL"}
+    assert failed == ({"gone"} if cause else set())
+    assert {one["cause"] for one in report["failures"] if one["status"] == "FAIL"} == (
+        {cause} if cause else set()
+    )
 
 
 def test_a_checkpoint_that_is_deleted_before_its_successor_is_there_is_found_between_the_two(
