@@ -144,7 +144,10 @@ class Store:
             StoreUnanswered: there was no answer.
         """
         if self._inside is not None:
-            return await self._inside.ask(method, target, headers, body)
+            try:
+                return await self._inside.ask(method, target, headers, body)
+            except OSError as error:  # The upload was broken off, and nothing came of it.
+                raise StoreUnanswered(str(error), sent=False) from error
         url = self.url + target
         signed = self._signer.sign(method, url, headers, payload_sha256)
         try:

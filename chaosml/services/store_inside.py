@@ -116,10 +116,18 @@ class InsideStore:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request that came over HTTP."""
-        body = await request.read()
+        if request.headers.get("Expect", "").lower() == "100-continue":
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            # What was written is no part of the answer.
+            request.writer.output_size = 0
+        # Not `request.read`, which takes a mebibyte at most.
+        body = await request.content.read()
         answer = await self.ask(request.method, request.raw_path, request.headers, body)
         response = web.Response(
-            status=answer.status, reason=answer.reason, headers=answer.headers, body=answer._body
+            status=answer.status,
+            reason=answer.reason,
+            headers=answer.headers,
+            body=await answer.read(),
         )
         if request.method == "HEAD" and "Content-Length" in answer.headers:
             response.headers["Content-Length"] = answer.headers["Content-Length"]

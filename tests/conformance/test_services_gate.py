@@ -9,7 +9,7 @@ import zlib
 
 import pytest
 from botocore.exceptions import ClientError
-from services_under_test import base64_of, connect, request, sha256_of, signed
+from services_under_test import World, base64_of, connect, request, sha256_of, signed
 
 from chaosml.event import Request
 
@@ -17,6 +17,14 @@ pytestmark = pytest.mark.slow
 
 LARGE = bytes(range(256)) * (3 << 12)
 """3 MiB: longer than what the gate reads whole before it sends anything on."""
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["apart", "inside"])
+def running(request, tmp_path_factory):
+    """Return running services, with the embedded store in either of its places."""
+    world = World(tmp_path_factory.mktemp("services"), store_inside=request.param)
+    yield world
+    world.close()
 
 
 def put(world, key, body, **arguments):
