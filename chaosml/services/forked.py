@@ -82,7 +82,8 @@ def _live(run: Callable[[], int], output: int, keep: Collection[int]) -> None:
         # Imported here: hardly ever needed.
         import traceback
 
-        traceback.print_exc()
+        # Past `sys.stderr`, which may be anything in the process that was forked.
+        os.write(2, traceback.format_exc().encode(errors="replace"))
     finally:
         os._exit(code)
 
