@@ -53,7 +53,7 @@ _RUN_HELP = """Run scenarios and judge them: first undisturbed, then under each 
   chaosml run scenarios/spot.yaml --pipeline my-workflow.yaml --output json
 """
 
-_JUDGE_HELP = """Judge a recorded run again and write its reports anew.
+_JUDGE_HELP = """Judge a recorded run or sweep again and write its reports anew.
 
 \b
   chaosml judge reports/spot/latest

@@ -40,6 +40,7 @@ __all__ = [
     "ClaimStep",
     "ClaimUnreadable",
     "ContainerStatus",
+    "Deletion",
     "DisturbanceAdded",
     "DisturbanceRemoved",
     "Emission",

@@ -12,6 +12,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Collection
 
 __all__ = ["ForkedProcess", "close_all_but"]
@@ -78,13 +79,14 @@ def _live(run: Callable[[], int], output: int, keep: Collection[int]) -> None:
         code = run()
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else _FAILED
-    except BaseException:  # noqa: BLE001 - the bottom of a process: said, and ended with
-        # Imported here: hardly ever needed.
-        import traceback
-
-        # Past `sys.stderr`, which may be anything in the process that was forked.
-        os.write(2, traceback.format_exc().encode(errors="replace"))
     finally:
+        # The bottom of a process: what brought it down is said here or nowhere. Past
+        # `sys.stderr`, which may be anything in the process that was forked.
+        if sys.exc_info()[0] is not None:
+            # Imported here: hardly ever needed.
+            import traceback
+
+            os.write(2, traceback.format_exc().encode(errors="replace"))
         os._exit(code)
 
 

@@ -90,11 +90,7 @@ def open_ground(
         store_inside=short_lived,
         forked=short_lived,
     )
-    try:
-        services.begin()
-        substrate.begin()
-        services.wait_ready()
-        substrate.prepare()
+    with _started(services, substrate):
         ways = open_ways(loaded, services)
         composer = Composer(
             loaded=loaded,
@@ -109,8 +105,14 @@ def open_ground(
         yield Ground(
             substrate=substrate, services=services, inbox=inbox, ways=ways, composer=composer
         )
-    finally:
-        try:
-            substrate.close()
-        finally:
-            services.close()
+
+
+@contextlib.contextmanager
+def _started(services: Services, substrate: EmbeddedSubstrate) -> Iterator[None]:
+    """Start both side by side; the services first, which may be a fork."""
+    with contextlib.closing(services), contextlib.closing(substrate):
+        services.begin()
+        substrate.begin()
+        services.wait_ready()
+        substrate.prepare()
+        yield

@@ -72,12 +72,13 @@ class Pool:
         with Interruption(self._inbox) as interruption:
             for thread in threads:
                 thread.start()
+            complete = False
             try:
                 yield from self._results(len(tasks), count, interruption)
-            except BaseException:
-                self._nursery.terminate()
-                raise
+                complete = True
             finally:
+                if not complete:
+                    self._nursery.terminate()
                 self._end(threads)
 
     def _results(
