@@ -256,7 +256,7 @@ def _schema() -> None:
     """Print the JSON Schema of scenarios, for editors."""
 
     def show() -> int:
-        from chaosml.scenario.schema import schema
+        from chaosml.explain.schema import schema
 
         _emit(json.dumps(schema(), indent=2, ensure_ascii=False) + "\n")
         return 0

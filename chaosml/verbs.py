@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from chaosml.errors import UsageError
+from chaosml.explain import commands as explain_verbs
 from chaosml.lint import commands as lint_verb
 from chaosml.scorecard import commands as scorecard_verbs
 from chaosml.selftest import command as selftest
@@ -58,6 +59,7 @@ _ABSENT = 3
 
 def mount(app: typer.Typer, terminal: Terminal) -> None:
     """Add the verbs to the command line."""
+    explain_verbs.mount(app, terminal)
     lint_verb.mount(app, terminal)
     selftest.mount(app, terminal)
     sweep_verb.mount(app, terminal)

@@ -17,6 +17,7 @@ from chaosml.cluster.api import Api, connect, connect_kind, contexts
 from chaosml.cluster.inspection import inspect
 from chaosml.cluster.options import CLUSTER_NAME, NAMESPACE, parse_version
 from chaosml.errors import SubstrateError
+from chaosml.substrates.kubernetes.names import ACCOUNT
 
 __all__ = ["Check", "State", "doctor"]
 
@@ -212,9 +213,9 @@ def _namespace(api: Api, namespace: str) -> Check:
 
 def _janitor(api: Api, namespace: str, rules: Sequence[permissions.Rule]) -> Check:
     subject = "janitor"
-    answer = api.ask("get", f"/api/v1/namespaces/{namespace}/serviceaccounts/{janitor.ACCOUNT}")
+    answer = api.ask("get", f"/api/v1/namespaces/{namespace}/serviceaccounts/{ACCOUNT}")
     if answer.succeeded:
-        return Check(subject, State.OK, f"has its service account {janitor.ACCOUNT}")
+        return Check(subject, State.OK, f"has its service account {ACCOUNT}")
     if answer.status != _NOT_FOUND:
         found = f"unknown: {answer.message}"
         return Check(subject, State.NOTE, found, "a run says whether it has one")

@@ -8,7 +8,8 @@ Source: kubernetes pkg/kubelet/eviction.
 Embedded: the driver's pods end so; nothing really consumes the memory of this machine. A cluster:
 the pressure would have to be real, and would strike whoever is there.
 Permissions: none, since only the embedded substrate has it.
-Receipt: the closed node, the death of the process by us, and the words in Argo's status.
+Receipt: the closed node, the death of the process by us, and the words in Argo's status
+(else INVALID, `other-words`).
 Heal: the node takes pods again.
 """
 
@@ -42,10 +43,15 @@ _SHORT = {
 class NodePressureOptions(BaseModel):
     """Options of `node.pressure`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+        json_schema_extra={"examples": [{"resource": "memory"}]},
+    )
 
     resource: Literal["memory", "ephemeral-storage", "inodes", "pids"] = "memory"
-    """What the node is short of."""
+    """What the node is short of; it stands in the kubelet's message, whose figures are examples."""
     grace_period: Annotated[Duration, Field(alias="grace-period")] = 0.0
     """0s: a hard threshold; more: a soft one with such an `evictionMaxPodGracePeriod`."""
     lasts: Annotated[Duration, Field(gt=0)] = 300.0

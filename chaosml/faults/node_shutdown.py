@@ -8,7 +8,7 @@ Embedded: the driver's pods end so. A cluster: its kubelets must be configured f
 machines must hear of their shutdown, which containers of kind do not.
 Permissions: none, since only the embedded substrate has it.
 Receipt: the closed node, the death of the process by us, and the words in Argo's status where the
-view is `seen`. Heal: the node is started, and is Ready again.
+view is `seen` (else INVALID, `other-words`). Heal: the node is started, and is Ready again.
 """
 
 from __future__ import annotations
@@ -31,7 +31,12 @@ __all__ = ["NodeShutdown", "NodeShutdownOptions"]
 class NodeShutdownOptions(BaseModel):
     """Options of `node.shutdown`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+        json_schema_extra={"examples": [{"returns-after": "1m"}]},
+    )
 
     period: Annotated[Duration, Field(gt=0)] = 30.0
     """The kubelet's `shutdownGracePeriod`: how long it holds the shutdown up."""

@@ -8,7 +8,8 @@ Permissions: none, since no cluster can do it on demand.
 Views: those that a program had in the survey which exited 0 and whose object went:
 `gone` (a retry is consumed) and `restarted` (the same attempt gets a new pod).
 Receipt: the program's exit code 0, an object that was gone before anybody looked, and the second
-execution of the task, or the end of a workflow that does not try again. Heal: none needed.
+execution of the task, or the end of a workflow that does not try again. A program
+that fails by itself is INVALID (`not-succeeded`). Heal: none needed.
 """
 
 from __future__ import annotations

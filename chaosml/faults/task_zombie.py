@@ -10,7 +10,8 @@ ended, also where the workflow ends before.
 Permissions: none, since only the embedded substrate has it.
 Views: those of a pod object that goes without a grace period while the program runs.
 Receipt: the object gone with the program alive, the start of the replacement, and requests of the
-old attempt at the gate after that. Heal: the old attempt is killed.
+old attempt at the gate after that, known by its credential (without any INVALID,
+`wrote-nothing`). Heal: the old attempt is killed.
 """
 
 from __future__ import annotations
@@ -46,14 +47,19 @@ _VANISHED = (View.GONE, View.RESTARTED)
 class TaskZombieOptions(BaseModel):
     """Options of `task.zombie`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+        json_schema_extra={"examples": [{"wakes-after": "1s"}]},
+    )
 
     wakes_after: Annotated[Duration, Field(alias="wakes-after")] = 0.0
     """When the old attempt goes on, counted from the start of its replacement."""
     duration: Annotated[Duration, Field(alias="for", gt=0)] = 10.0
-    """How long it goes on unless it ends before."""
+    """How long it goes on unless it ends before; then it is killed."""
     patience: Annotated[Duration, Field(gt=0)] = 60.0
-    """How long a replacement may take to start."""
+    """How long a replacement may take to start; else INVALID (`no-replacement`)."""
 
 
 class TaskZombie:

@@ -13,10 +13,10 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from chaosml.errors import ScenarioError, UsageError
+from chaosml.explain.schema import schema
 from chaosml.scenario.expectations import trials_needed
 from chaosml.scenario.load import LoadedScenario, load
 from chaosml.scenario.model import Duration, Fault
-from chaosml.scenario.schema import schema
 
 _WORKFLOW = """\
 apiVersion: argoproj.io/v1alpha1
