@@ -271,12 +271,14 @@ def _judge(
     unknown: _Unknown = Doubt.FAIL,
 ) -> None:
     def judge() -> int:
-        from chaosml import runner
-        from chaosml.sweep import rejudging
-        from chaosml.sweep.commands import show
+        from chaosml.sweep.commands import is_sweep, show
 
-        if rejudging.is_sweep(run):
+        if is_sweep(run):
+            from chaosml.sweep import rejudging
+
             return show(rejudging.rejudge(run), output, unknown, _TERMINAL)
+        from chaosml import runner
+
         return _conclude(runner.rejudge(run), output, unknown)
 
     _leave(_attempt(judge))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from chaosml.sweep.options import SweepOptions, SweepResult
     from chaosml.sweep.telling import Teller
 
-__all__ = ["mount", "show"]
+__all__ = ["is_sweep", "mount", "show"]
 
 _HELP = """Test recovery from a crash at every durable effect of a pipeline.
 
@@ -152,6 +152,11 @@ def _sweep(
     from chaosml.sweep import life
 
     return life.sweep(scenario, options, choices, teller)
+
+
+def is_sweep(path: pathlib.Path) -> bool:
+    """Whether a run directory is one of a sweep."""
+    return (path / "recording").is_dir()
 
 
 def show(result: SweepResult, output: Form, unknown: Doubt, terminal: Terminal) -> int:

@@ -30,14 +30,9 @@ from chaosml.sweep.result import KillResult, StateResult, SweepReport, name_of
 from chaosml.timeline.collect import build
 from chaosml.timeline.model import Timeline
 
-__all__ = ["is_sweep", "rejudge"]
+__all__ = ["rejudge"]
 
 _REPORT = "sweep.json"
-
-
-def is_sweep(path: pathlib.Path) -> bool:
-    """Whether a run directory is one of a sweep."""
-    return (path / "recording").is_dir()
 
 
 def rejudge(path: pathlib.Path) -> SweepResult:
