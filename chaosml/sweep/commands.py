@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chaosml.errors import UsageError
+from chaosml.store.directory import LATEST
 from chaosml.terminal import Doubt, Form, Terminal, set_values
 
 if TYPE_CHECKING:
@@ -155,8 +156,8 @@ def _sweep(
 
 
 def is_sweep(path: pathlib.Path) -> bool:
-    """Whether a run directory is one of a sweep."""
-    return (path / "recording").is_dir()
+    """Whether a run directory is one of a sweep; it may be named as any run's."""
+    return any((one / "recording" / "course.json").is_file() for one in (path, path / LATEST))
 
 
 def show(result: SweepResult, output: Form, unknown: Doubt, terminal: Terminal) -> int:
