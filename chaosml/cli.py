@@ -291,15 +291,11 @@ def _judge(
     unknown: _Unknown = Doubt.FAIL,
 ) -> None:
     def judge() -> int:
-        from chaosml.sweep.commands import is_sweep, show
+        from chaosml.runner import rejudge
+        from chaosml.sweep.commands import judge_sweep
 
-        if is_sweep(run):
-            from chaosml.sweep import rejudging
-
-            return show(rejudging.rejudge(run), output, unknown, _TERMINAL)
-        from chaosml import runner
-
-        return _conclude(runner.rejudge(run), output, unknown)
+        code = judge_sweep(run, output, unknown, _TERMINAL)
+        return _conclude(rejudge(run), output, unknown) if code is None else code
 
     _leave(_attempt(judge))
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from chaosml.sweep.options import SweepOptions, SweepResult
     from chaosml.sweep.telling import Teller
 
-__all__ = ["is_sweep", "mount", "show"]
+__all__ = ["judge_sweep", "mount"]
 
 _HELP = """Test recovery from a crash at every durable effect of a pipeline.
 
@@ -127,7 +127,7 @@ def mount(app: typer.Typer, terminal: Terminal) -> None:
                 result = _sweep(scenario, options, choices, teller)
             finally:
                 teller.close()
-            return show(result, output, unknown, terminal)
+            return _show(result, output, unknown, terminal)
 
         raise typer.Exit(terminal.attempt(do))
 
@@ -159,12 +159,20 @@ def _sweep(
     return life.sweep(scenario, options, choices, teller)
 
 
-def is_sweep(path: pathlib.Path) -> bool:
-    """Whether a run directory is one of a sweep; it may be named as any run's."""
-    return any((one / "recording" / "course.json").is_file() for one in (path, path / LATEST))
+def judge_sweep(path: pathlib.Path, output: Form, unknown: Doubt, terminal: Terminal) -> int | None:
+    """Judge a sweep again and print its report; return the exit code, None for what is no sweep.
+
+    Raises:
+        HistoryError: what it holds cannot be judged.
+    """
+    if not any((one / "recording" / "course.json").is_file() for one in (path, path / LATEST)):
+        return None
+    from chaosml.sweep.rejudging import rejudge
+
+    return _show(rejudge(path), output, unknown, terminal)
 
 
-def show(result: SweepResult, output: Form, unknown: Doubt, terminal: Terminal) -> int:
+def _show(result: SweepResult, output: Form, unknown: Doubt, terminal: Terminal) -> int:
     """Print a report and return its exit code."""
     from chaosml.reports.layout import screen
     from chaosml.sweep import documents, text

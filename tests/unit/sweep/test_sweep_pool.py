@@ -1,5 +1,6 @@
 """States handed to workers that answer, die or are told to stop."""
 
+import contextlib
 import socket
 import threading
 
@@ -28,7 +29,12 @@ class Workers:
         ]
 
     def _work(self, connection: socket.socket, deadly: tuple[int, ...]) -> None:
-        with connection, connection.makefile("rwb") as lines:
+        # Who is terminated may be in the middle of an answer.
+        with (
+            contextlib.suppress(BrokenPipeError),
+            connection,
+            connection.makefile("rwb") as lines,
+        ):
             while line := lines.readline():
                 task = msgspec.json.decode(line, type=Task)
                 if task.state in deadly:
