@@ -76,7 +76,7 @@ _VERSION_HELP = """Print the version.
   chaosml version
 """
 
-_JUDGE_HELP = """Judge a run again, or those in a Chaos Toolkit journal, and write its reports anew.
+_JUDGE_HELP = """Judge a run, a sweep, or a Chaos Toolkit journal again; write the reports anew.
 
 \b
   chaosml judge reports/spot/latest
@@ -293,9 +293,11 @@ def _judge(
     def judge() -> int:
         if run.is_file():
             return verbs.judge_journal(run, output, unknown, _TERMINAL)
-        from chaosml import runner
+        from chaosml.runner import rejudge
+        from chaosml.sweep.commands import judge_sweep
 
-        return _conclude(runner.rejudge(run), output, unknown)
+        code = judge_sweep(run, output, unknown, _TERMINAL)
+        return _conclude(rejudge(run), output, unknown) if code is None else code
 
     _leave(_attempt(judge))
 
