@@ -291,12 +291,9 @@ def _judge(
     unknown: _Unknown = Doubt.FAIL,
 ) -> None:
     def judge() -> int:
-        if run.is_file():
-            return verbs.judge_journal(run, output, unknown, _TERMINAL)
         from chaosml.runner import rejudge
-        from chaosml.sweep.commands import judge_sweep
 
-        code = judge_sweep(run, output, unknown, _TERMINAL)
+        code = verbs.judge_other(run, output, unknown, _TERMINAL)
         return _conclude(rejudge(run), output, unknown) if code is None else code
 
     _leave(_attempt(judge))
