@@ -32,6 +32,7 @@ from chaosml.plan.model import Option, Plan
 from chaosml.reports.progress import Progress
 from chaosml.runner import cluster_templates, conclude, fingerprint, recovery, shadows
 from chaosml.runner.execution import Execution, Setup
+from chaosml.runner.ground import started
 from chaosml.runner.interruption import Interruption
 from chaosml.runner.options import RunOptions, RunResult
 from chaosml.runner.programs import Host
@@ -268,15 +269,8 @@ def _environment(
         toxiproxy=is_proxied(loaded),
         seed=loaded.scenario.seed,
     )
-    try:
-        services.start()
-        substrate.prepare()
+    with started(services, substrate):
         yield substrate, services
-    finally:
-        try:
-            substrate.close()
-        finally:
-            services.close()
 
 
 def _refuse_unready(loaded: LoadedScenario) -> None:

@@ -19,6 +19,7 @@ from chaosml.reports.progress import Silence
 from chaosml.runner import conclude, fingerprint, recovery
 from chaosml.runner import life as runs
 from chaosml.runner.execution import Execution
+from chaosml.runner.ground import started
 from chaosml.runner.interruption import Interruption
 from chaosml.runner.options import RunOptions
 from chaosml.runner.setup import Composer
@@ -121,15 +122,8 @@ def _opened(
     mark = runs.mark_of(directory)
     substrate = EmbeddedSubstrate(inbox, workspace=workspace, run=mark, nodes=nodes)
     services = Services(inbox, run=mark, directory=directory.path, toxiproxy=False)
-    try:
-        services.start()
-        substrate.prepare()
+    with started(services, substrate):
         yield substrate, services
-    finally:
-        try:
-            substrate.close()
-        finally:
-            services.close()
 
 
 class _Observer(Silence):

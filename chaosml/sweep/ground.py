@@ -11,6 +11,7 @@ from typing import Any
 
 from chaosml.reports.progress import Silence
 from chaosml.runner.execution import Execution, Setup
+from chaosml.runner.ground import started
 from chaosml.runner.interruption import Interruption
 from chaosml.runner.life import secrets_of
 from chaosml.runner.setup import Composer
@@ -90,7 +91,7 @@ def open_ground(
         store_inside=short_lived,
         forked=short_lived,
     )
-    with _started(services, substrate):
+    with started(services, substrate):
         ways = open_ways(loaded, services)
         composer = Composer(
             loaded=loaded,
@@ -105,14 +106,3 @@ def open_ground(
         yield Ground(
             substrate=substrate, services=services, inbox=inbox, ways=ways, composer=composer
         )
-
-
-@contextlib.contextmanager
-def _started(services: Services, substrate: EmbeddedSubstrate) -> Iterator[None]:
-    """Start both side by side; the services first, which may be a fork."""
-    with contextlib.closing(services), contextlib.closing(substrate):
-        services.begin()
-        substrate.begin()
-        services.wait_ready()
-        substrate.prepare()
-        yield
