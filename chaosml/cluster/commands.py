@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chaosml import completion
 from chaosml.cluster.survey import commands as survey
 from chaosml.terminal import Form, Terminal
 
@@ -45,6 +46,20 @@ replaced where it was never finished or where an option asks for something else.
   chaosml cluster up --argo-version v3.7.18
   chaosml cluster up --argo-env ARGO_POD_STATUS_CAPTURE_FINALIZER=true
   chaosml cluster up --node-image mirror.example.com/kindest/node:v1.34.4
+"""
+
+_STATUS_HELP = """Say what there is of the cluster; exit code 0 if runs can use it as it is, else 4.
+
+\b
+  chaosml cluster status
+  chaosml cluster status --output json
+"""
+
+_DOWN_HELP = """Remove the cluster with everything in it; one that is not there is fine.
+
+\b
+  chaosml cluster down
+  chaosml cluster down --force
 """
 
 _DOCTOR_HELP = """Say what is missing for runs on a cluster, and the command that gives it.
@@ -95,7 +110,12 @@ ToxiproxyImage = Annotated[
 _Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
 _Context = Annotated[str | None, typer.Option(metavar="NAME", help="A context of your kubeconfig.")]
 _Fault = Annotated[
-    list[str] | None, typer.Option(metavar="KIND", help="Permissions of this fault; default: all.")
+    list[str] | None,
+    typer.Option(
+        metavar="KIND",
+        help="Permissions of this fault; default: all.",
+        autocompletion=completion.faults,
+    ),
 ]
 
 
@@ -175,10 +195,8 @@ def _pairs(items: list[str] | None) -> dict[str, str] | None:
 
 
 def _add_status(app: typer.Typer, terminal: Terminal) -> None:
-    @app.command("status", short_help="What there is of the cluster.")
+    @app.command("status", help=_STATUS_HELP, short_help="What there is of the cluster.")
     def status(name: _Name = "chaosml", output: _Output = Form.TEXT) -> None:
-        """Say what there is of the cluster; exit code 0 if runs can use it as it is, else 4."""
-
         def look() -> int:
             from chaosml.cluster.life import status
 
@@ -212,15 +230,13 @@ def _status_text(found: ClusterStatus) -> str:
 
 
 def _add_down(app: typer.Typer, terminal: Terminal) -> None:
-    @app.command("down", short_help="Remove the cluster.")
+    @app.command("down", help=_DOWN_HELP, short_help="Remove the cluster.")
     def down(
         name: _Name = "chaosml",
         force: Annotated[
             bool, typer.Option("--force", help="Although a run uses the cluster.")
         ] = False,
     ) -> None:
-        """Remove the cluster with everything in it; one that is not there is fine."""
-
         def remove() -> int:
             from chaosml.cluster.life import down
 

@@ -331,8 +331,9 @@ class Embedded(Section):
 
     nodes: Annotated[Integer, Field(ge=1, le=64)] = 2
     """How many machines there are."""
-    images: dict[str, dict[Literal["python"], str]] = {}
-    """Image pattern to the interpreter that stands for it; default: the one running chaosml."""
+    images: dict[str, dict[Literal["python", "folder"], str]] = {}
+    """Image pattern to what stands for it: an interpreter (default: the one running chaosml), and
+    a folder of which every pod gets a fresh copy as its working directory."""
     secrets: dict[str, dict[str, str]] = {}
     """Secret and key to the name of the harness's environment variable that holds the value."""
 

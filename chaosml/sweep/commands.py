@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chaosml import completion
 from chaosml.errors import UsageError
 from chaosml.terminal import Doubt, Form, Terminal, set_values
 
@@ -51,7 +52,10 @@ class _View(enum.StrEnum):
     SEEN = "seen"
 
 
-_Scenario = Annotated[pathlib.Path, typer.Argument(metavar="SCENARIO", show_default=False)]
+_Scenario = Annotated[
+    pathlib.Path,
+    typer.Argument(metavar="SCENARIO", show_default=False, autocompletion=completion.scenarios),
+]
 _Pipeline = Annotated[
     pathlib.Path | None,
     typer.Option(metavar="WORKFLOW", help="Another Workflow document for the same scenario."),

@@ -463,6 +463,12 @@ def test_interpreters_of_images_must_exist(tmp_path):
     _load(tmp_path, _SCENARIO + f"embedded: {{images: {{x: {{python: {sys.executable}}}}}}}\n")
 
 
+def test_the_folder_that_stands_for_an_image_must_exist(tmp_path):
+    _load(tmp_path, _SCENARIO + "embedded: {images: {x: {folder: .}}}\n")
+    (message,) = _refuse(tmp_path, _SCENARIO + "embedded: {images: {x: {folder: §none}}}\n")
+    assert '"none" is no folder; the path is relative to the scenario' in message
+
+
 def test_another_workflow_can_take_the_place_of_the_scenarios(tmp_path):
     (tmp_path / "other.yaml").write_text(_WORKFLOW.replace("name: wf", "name: other"))
     loaded = _load(tmp_path, pipeline=tmp_path / "other.yaml")
