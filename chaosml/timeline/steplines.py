@@ -19,7 +19,7 @@ from chaosml.event import LogProgress
 from chaosml.timeline.model import Pod, Timeline
 from chaosml.timeline.moment import Moment, Seen
 
-__all__ = ["Gauge", "LineMark", "find_gauge", "mark_by_lines", "merge_marks"]
+__all__ = ["Gauge", "LineMark", "find_gauge", "mark_by_lines", "merge_marks", "why_unusable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def mark_by_lines(
         return None
     if gauge is None and not _lines(timeline):
         return None
-    doubt = _why_not(timeline, gauge)
+    doubt = why_unusable(timeline, gauge)
     stride = max(
         0 if gauge is None else gauge.stride,
         *(_stride(timeline.progress.get(pod.uid, ()), None) for pod in (*before, *after)),
@@ -172,7 +172,8 @@ def _why_fallen(timeline: Timeline) -> str:
     return ""
 
 
-def _why_not(timeline: Timeline, gauge: Gauge | None) -> str:
+def why_unusable(timeline: Timeline, gauge: Gauge | None) -> str:
+    """Return why the lines of an execution measure nothing; empty where they do."""
     if gauge is None:
         return "no line of a control names a step, so nobody knows how often lines come"
     return gauge.doubt or _why_fallen(timeline)

@@ -22,6 +22,10 @@ def _no_rng(number):
 
 SILENT = histories.silent(histories.control)
 """Of a pipeline without a probe."""
+PRINTING = histories.printing(histories.control)
+"""Of a pipeline that prints its steps and has no probe."""
+SELDOM = histories.printing(histories.control, every=5)
+BUFFERED = histories.printing(histories.control, buffered=True)
 TRIALS = {
     "exact": (histories.resumed, histories.control),
     "lost steps": (lambda: histories.resumed(save=False), histories.control),
@@ -54,6 +58,22 @@ TRIALS = {
     "silent from zero": (histories.silent(histories.restarted_from_zero), SILENT),
     "silent stale": (lambda: histories.silent(histories.stale)(step=16), SILENT),
     "silent diverged": (lambda: histories.silent(histories.resumed)(diverge=True), SILENT),
+    "printing": (histories.printing(histories.resumed), PRINTING),
+    "printing lost steps": (lambda: histories.printing(histories.resumed)(save=False), PRINTING),
+    "printing from zero": (histories.printing(histories.restarted_from_zero), PRINTING),
+    "printing half trained": (histories.printing(histories.half_trained), PRINTING),
+    "printing not retried": (histories.printing(histories.not_retried), PRINTING),
+    "printing zombie": (
+        histories.printing(lambda: repeated.late_writer(fenced=True)),
+        PRINTING,
+    ),
+    "printing seldom": (histories.printing(histories.resumed, every=5), SELDOM),
+    "printing seldom from zero": (
+        histories.printing(histories.restarted_from_zero, every=5),
+        SELDOM,
+    ),
+    "printing late": (histories.printing(histories.resumed, buffered=True), BUFFERED),
+    "printing at first": (histories.printing(histories.resumed), histories.control),
     "registered early": (histories.registered_early, histories.control),
 }
 
@@ -71,7 +91,10 @@ class Run:
     def __init__(self, name):
         trial, control = TRIALS[name]
         in_place = control is histories.in_place_control
-        limits = {"mttr": {"at-most": "50ms", "mean": "45ms"}}
+        limits = {
+            "mttr": {"at-most": "50ms", "mean": "45ms"},
+            **({} if in_place else {"lost-steps": {"at-most": histories.EVERY}}),
+        }
         self.scenario = (
             histories.in_place_scenario(**limits)
             if in_place
