@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chaosml.checkers.judge import judge
+from chaosml.event import LogProgress
 from chaosml.timeline import build
 from chaosml.verdict import Status, worst
 from tests.quality import histories, repeated
@@ -181,6 +182,34 @@ def test_losing_any_single_line_turns_no_verdict_around(name):
     run = recorded(name)
     for event in run.executions["trial/1"]:
         assert_nothing_turned(run, without(run, "trial/1", {event.seq}))
+
+
+@pytest.mark.parametrize("name", [name for name in TRIALS if name.startswith("printing")])
+@LAW
+@given(chance=st.integers(0, 2**32).map(random.Random), share=st.sampled_from([0.05, 0.5, 1.0]))
+def test_losing_lines_that_name_steps_anywhere_turns_no_verdict_around(name, chance, share):
+    run = recorded(name)
+    damaged = {
+        execution: [
+            event
+            for event in events
+            if not isinstance(event.data, LogProgress) or chance.random() >= share
+        ]
+        for execution, events in run.executions.items()
+    }
+    assert_nothing_turned(run, damaged)
+
+
+def test_what_is_printed_shows_passes_failures_and_what_is_unknown():
+    names = [name for name in TRIALS if name.startswith("printing")]
+    for expectation in ("mttr", "lost-steps"):
+        seen = {
+            status
+            for name in names
+            for key, status in recorded(name).before.items()
+            if key[1:] == (expectation, "trial/1")
+        }
+        assert seen == {Status.PASS, Status.FAIL, Status.UNKNOWN}
 
 
 @pytest.mark.parametrize("name", TRIALS)
