@@ -76,7 +76,7 @@ _VERSION_HELP = """Print the version.
   chaosml version
 """
 
-_JUDGE_HELP = """Judge a recorded run again and write its reports anew.
+_JUDGE_HELP = """Judge a recorded run or sweep again and write its reports anew.
 
 \b
   chaosml judge reports/spot/latest
@@ -291,9 +291,11 @@ def _judge(
     unknown: _Unknown = Doubt.FAIL,
 ) -> None:
     def judge() -> int:
-        from chaosml import runner
+        from chaosml.runner import rejudge
+        from chaosml.sweep.commands import judge_sweep
 
-        return _conclude(runner.rejudge(run), output, unknown)
+        code = judge_sweep(run, output, unknown, _TERMINAL)
+        return _conclude(rejudge(run), output, unknown) if code is None else code
 
     _leave(_attempt(judge))
 

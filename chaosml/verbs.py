@@ -75,8 +75,8 @@ _ABSENT = 3
 
 def mount(app: typer.Typer, terminal: Terminal) -> None:
     """Add the verbs to the command line."""
-    explain_verbs.mount(app, terminal)
     init_verb.mount(app, terminal)
+    explain_verbs.mount(app, terminal)
     lint_verb.mount(app, terminal)
     selftest.mount(app, terminal)
     sweep_verb.mount(app, terminal)

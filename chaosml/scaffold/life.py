@@ -171,11 +171,11 @@ def _write(
         scenario=scenario,
         workflow=None if workflow_text is None else subject.workflow,
         draft=draft,
-        notes=(*subject.notes, *_doubts(draft), *_unwritable(scenario)),
+        notes=(*subject.notes, *_doubts(draft), *_not_ready(scenario)),
     )
 
 
-def _unwritable(scenario: pathlib.Path) -> Sequence[str]:
+def _not_ready(scenario: pathlib.Path) -> Sequence[str]:
     """Return what has to be mended before the scenario runs, such as a variable that is not set."""
     from chaosml import runner
 

@@ -119,8 +119,10 @@ class TrainingCommand:
                         f"{text!r}: nothing is put in for {{{hole}}}; there are {known}"
                     )
         if self._program() is None:
+            advice = f"; write: python {self.text}" if self.argv[0].endswith(".py") else ""
             problems.append(
                 f"{self.argv[0]!r}: there is no such program on your PATH or in {self.folder}"
+                + advice
             )
         if measure(str(self.folder)) > COPIED_BYTES_MAX:
             problems.append(

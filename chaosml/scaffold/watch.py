@@ -9,14 +9,11 @@ import pathlib
 import queue
 import shutil
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from chaosml import clock, history
-from chaosml.audit.bucket import Bucket, UnavailableError
-from chaosml.errors import ChaosmlError
 from chaosml.event import Event, Request
 from chaosml.reports.progress import Silence
 from chaosml.runner import conclude, fingerprint, recovery
@@ -36,9 +33,6 @@ from chaosml.timeline.storage import WRITES, was_stored
 
 __all__ = ["watch"]
 
-_TEXT_BYTES_MAX = 4096
-_TEXTS_MAX = 32
-_READ_S = 60.0
 _LINES = 12
 _LOG_BYTES = 64 << 10
 _TOLD_MAX = 12
@@ -76,19 +70,19 @@ def watch(
     observer = _Observer(tell, folder)
     try:
         conclude.save_inputs(directory, loaded, planned, options)
-        texts = _run_once(loaded, directory, observer, timeout_s)
+        _run_once(loaded, directory, observer, timeout_s)
         control = directory.path / "controls" / "1"
         seen = gather(history.read(control / "history.jsonl"))
         said = _last_lines(control / "pods")
     finally:
         _remove(directory.path)
-    return replace(seen, texts=texts, left_behind=observer.left_behind, said=said)
+    return replace(seen, left_behind=observer.left_behind, said=said)
 
 
 def _run_once(
     loaded: LoadedScenario, directory: RunDirectory, observer: _Observer, timeout_s: float
-) -> Mapping[str, str]:
-    """Run one control; return the small texts that are in its bucket at the end."""
+) -> None:
+    """Run one control."""
     inbox: queue.SimpleQueue[tuple[object, Any]] = queue.SimpleQueue()
     nodes = loaded.scenario.embedded.nodes
     with (
@@ -114,7 +108,6 @@ def _run_once(
             interruption=interruption,
             progress=observer,
         ).run()
-        return _texts(services.endpoints.store_url, setup.bucket)
 
 
 @contextlib.contextmanager
@@ -189,26 +182,6 @@ def _files(folder: pathlib.Path) -> frozenset[str]:
         names[:] = [name for name in names if name not in LEFT_OUT]
         found |= {os.path.relpath(os.path.join(parent, name), folder) for name in files}
     return frozenset(found)
-
-
-def _texts(store_url: str, bucket: str) -> Mapping[str, str]:
-    """Return the small current objects that are text."""
-    reader = Bucket(store_url, bucket, clock.Deadline("the reading of small objects", _READ_S))
-    found: dict[str, str] = {}
-    try:
-        for version in reader.versions():
-            small = version.current and not version.deleted and version.size <= _TEXT_BYTES_MAX
-            if not small or len(found) == _TEXTS_MAX:
-                continue
-            with tempfile.TemporaryFile() as file, contextlib.suppress(UnavailableError):
-                reader.read(version, file)
-                with contextlib.suppress(UnicodeDecodeError):
-                    found[version.key] = file.read().decode()
-    except ChaosmlError:
-        return found  # They make guesses better, no more.
-    finally:
-        reader.close()
-    return found
 
 
 def _last_lines(pods: pathlib.Path) -> tuple[str, ...]:

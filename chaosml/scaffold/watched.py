@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from chaosml.event import (
     ArtifactObserved,
@@ -66,8 +66,6 @@ class Watched:
     """By task, the first and the last step that it claimed."""
     identity: Mapping[str, str]
     """Values of the execution's own, such as its bucket: they are other ones in each execution."""
-    texts: Mapping[str, str] = field(default_factory=dict)
-    """Small current objects that are text, by key."""
     left_behind: tuple[str, ...] = ()
     """Files that were seen in the working directory of a pod, which died with it."""
     said: tuple[str, ...] = ()
