@@ -30,7 +30,7 @@ from chaosml.scenario.model import Scenario
 from chaosml.timeline.analysis import Analysis
 from chaosml.timeline.model import Timeline
 from chaosml.timeline.moment import passed
-from chaosml.timeline.steplines import find_gauge
+from chaosml.timeline.steplines import find_gauge, last_named
 from chaosml.verdict import ExecutionSummary, Judgement, Measure, Receipt, Verdict, worst
 
 __all__ = ["CHECKERS", "judge", "needs_more_controls", "summary"]
@@ -251,7 +251,7 @@ def _measures(execution: Analysis, controls: Sequence[Analysis]) -> dict[str, Me
     measures: dict[str, Measure] = {
         "attempts": len(training),
         "events": timeline.events,
-        "steps": execution.lineage.last_step,
+        "steps": execution.lineage.last_step or last_named(timeline),
     }
     usage = execution.usage
     if usage is not None:

@@ -19,7 +19,15 @@ from chaosml.event import LogProgress
 from chaosml.timeline.model import Pod, Timeline
 from chaosml.timeline.moment import Moment, Seen
 
-__all__ = ["Gauge", "LineMark", "find_gauge", "mark_by_lines", "merge_marks", "why_unusable"]
+__all__ = [
+    "Gauge",
+    "LineMark",
+    "find_gauge",
+    "last_named",
+    "mark_by_lines",
+    "merge_marks",
+    "why_unusable",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,11 @@ class LineMark:
         return max(0, self.low - self.starts[1]), max(0, self.high - self.starts[0])
 
 
+def last_named(timeline: Timeline) -> int:
+    """Return the highest step that the training's lines name; 0 where they name none."""
+    return max((seen.fact.step for seen in _lines(timeline)), default=0)
+
+
 def find_gauge(controls: Sequence[Timeline]) -> Gauge | None:
     """Return how the controls name their steps; None where no control's lines name any."""
     if not any(_lines(control) for control in controls):
@@ -74,7 +87,7 @@ def find_gauge(controls: Sequence[Timeline]) -> Gauge | None:
     for control in controls:
         pods = control.pods_of(control.training_task)
         stride = max([stride, *(_stride(control.progress.get(pod.uid, ()), 0) for pod in pods)])
-        lasts.add(max(seen.fact.step for seen in _lines(control)))
+        lasts.add(last_named(control))
     return Gauge(stride, lasts.pop() if len(lasts) == 1 else None, "")
 
 
