@@ -124,9 +124,8 @@ def _judge_unended(trial: Analysis, outage: Outage, refs: tuple[EventRef, ...]) 
     """Judge an outage after which no progress beyond the mark was seen."""
     final = trial.timeline.final_phase
     lines = outage.lines
-    where = f"{outage.task} stood at step {outage.mark}" if outage.mark else f"{outage.task} died"
-    if lines is not None:
-        where = f"{outage.task} stood between step {lines.low} and step {lines.high}"
+    known = outage.mark or lines is not None
+    where = f"{outage.task} stood {_place(outage)}" if known else f"{outage.task} died"
     if final is None:
         waits = without_capacity(trial.timeline)
         if waits is not None:
@@ -150,6 +149,14 @@ def _judge_unended(trial: Analysis, outage: Outage, refs: tuple[EventRef, ...]) 
         return _say(trial, "mttr", Status.UNKNOWN, "final-step-unknown", words, refs)
     words = f"{where} and never went further; the workflow ended {final.fact.phase}"
     return _say(trial, "mttr", Status.FAIL, "never-recovered", words, refs)
+
+
+def _place(outage: Outage) -> str:
+    """Return where the training stood, as far as that is known."""
+    lines = outage.lines
+    if lines is None or lines.doubt or lines.low == lines.high:
+        return f"at step {outage.mark}"
+    return f"between step {lines.low} and step {lines.high}"
 
 
 def _counted(outage: Outage, limit: Limit) -> Span:
@@ -244,7 +251,7 @@ def _count_steps(trial: Analysis, most: int) -> Verdict:
             continue
         refs = (
             *refs,
-            *cite(trial, outage.began, f"outage at step {outage.mark}"),
+            *cite(trial, outage.began, f"outage {_place(outage)}"),
             *cite(trial, outage.restored, f"restored step {outage.restored_step}"),
         )
         lost = _lost(trial, outage)
@@ -259,21 +266,23 @@ def _count_steps(trial: Analysis, most: int) -> Verdict:
 
 def _lost(trial: Analysis, outage: Outage) -> tuple[int, int] | str:
     """Return the fewest and the most steps lost in an outage, or why nobody knows."""
-    if outage.lines is not None:
-        known = None if outage.lines.doubt else outage.lines.lost
-        words = outage.lines.doubt or f"between {outage.lines.low} and {outage.lines.high}"
-    else:
-        steps = outage.lost_steps
-        if steps is None and trial.final_step is not None and outage.mark >= trial.final_step:
-            steps = 0
-        known, words = None if steps is None else (steps, steps), str(outage.mark)
+    lines = outage.lines
+    if lines is not None and lines.doubt:
+        return lines.doubt
+    steps = outage.lost_steps
+    if lines is None and steps is None and _is_done(trial, outage):
+        steps = 0
+    known = lines.lost if lines is not None else None if steps is None else (steps, steps)
     if known is not None:
         return known
-    if outage.lines is not None and outage.lines.doubt:
-        return words
     if outage.next_pod is None:
-        return f"no attempt went on after step {words}: see mttr"
-    return f"nothing says what was restored after step {words}"
+        return f"no attempt went on {_place(outage)}: see mttr"
+    return f"nothing says what was restored by whoever went on {_place(outage)}"
+
+
+def _is_done(trial: Analysis, outage: Outage) -> bool:
+    """Whether the training was complete when it was struck."""
+    return trial.final_step is not None and outage.mark >= trial.final_step
 
 
 def _judge_count(
@@ -284,7 +293,7 @@ def _judge_count(
     measures: dict[str, str | int | float | bool | None] = {"lost_steps": high}
     if low < high:
         words += "; the program's own lines tell no more, the probe would"
-        measures = {"lost_steps_min": low, "lost_steps_max": high}
+        measures["lost_steps_min"] = low
     if high <= most:
         return _say(trial, "lost-steps", Status.PASS, None, words, refs, measures)
     if low <= most:

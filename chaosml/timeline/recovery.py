@@ -70,7 +70,13 @@ class Outage:
 
     @property
     def lost_steps(self) -> int | None:
-        """Steps that had to be done again: the mark without what was restored."""
+        """Steps that had to be done again: the mark without what was restored.
+
+        None where that is not known, or between bounds only.
+        """
+        if self.lines is not None:
+            bounds = None if self.lines.doubt else self.lines.lost
+            return bounds[0] if bounds is not None and bounds[0] == bounds[1] else None
         return None if self.restored_step is None else max(0, self.mark - self.restored_step)
 
     @property

@@ -29,13 +29,13 @@ def from_zero(every=1):
 def test_lost_steps_are_counted_from_lines_as_far_as_they_tell():
     found = judge(resumed(save=False), "lost-steps")
     assert found.status is Status.PASS
-    assert found.measures == {"lost_steps_min": 1, "lost_steps_max": 3}
+    assert found.measures == {"lost_steps_min": 1, "lost_steps": 3}
 
 
 def test_a_training_that_begins_again_has_certainly_lost_more_than_it_may():
     found = judge(from_zero(), "lost-steps")
     assert (found.status, found.cause) == (Status.FAIL, "too-many-steps-lost")
-    assert found.measures == {"lost_steps_min": 13, "lost_steps_max": 15}
+    assert found.measures == {"lost_steps_min": 13, "lost_steps": 15}
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_limit_decides_only_where_it_does_for_every_count_that_is_possible(lim
 
 def test_lines_every_fifth_step_leave_wider_bounds():
     found = judge(resumed(every=5, save=False), "lost-steps", every=5)
-    assert found.measures == {"lost_steps_min": 0, "lost_steps_max": 9}
+    assert found.measures == {"lost_steps_min": 0, "lost_steps": 9}
     assert (found.status, found.cause) == (Status.UNKNOWN, "not-exact-enough")
     assert judge(from_zero(every=5), "lost-steps", every=5).status is Status.FAIL
 
