@@ -276,8 +276,8 @@ def _lost(trial: Analysis, outage: Outage) -> tuple[int, int] | str:
     if known is not None:
         return known
     if outage.next_pod is None:
-        return f"no attempt went on {_place(outage)}: see mttr"
-    return f"nothing says what was restored by whoever went on {_place(outage)}"
+        return f"no attempt went on after the outage {_place(outage)}: see mttr"
+    return f"nothing says what was restored after the outage {_place(outage)}"
 
 
 def _is_done(trial: Analysis, outage: Outage) -> bool:
@@ -292,7 +292,10 @@ def _judge_count(
     words = f"at most {count} steps were lost in an outage, the limit is {most}"
     measures: dict[str, str | int | float | bool | None] = {"lost_steps": high}
     if low < high:
-        words += "; the program's own lines tell no more, the probe would"
+        apart = max(one.lines.high - one.lines.low for one in trial.outages if one.lines)
+        words += f"; the program's lines come up to {apart} steps apart"
+        words += ", or wait in a buffer (PYTHONUNBUFFERED=1)" if apart > 1 else ""
+        words += ", and the probe alone says each step"
         measures["lost_steps_min"] = low
     if high <= most:
         return _say(trial, "lost-steps", Status.PASS, None, words, refs, measures)
