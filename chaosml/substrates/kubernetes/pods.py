@@ -29,7 +29,17 @@ from chaosml.substrates.kubernetes.watches import Change, Kind
 from chaosml.substrates.kubernetes.workflows import place_of
 from chaosml.substrates.protocol import PodView
 
-__all__ = ["MAIN", "RESUME", "VERTEX", "WAIT", "Pod", "PodFollower", "Said", "trim"]
+__all__ = [
+    "MAIN",
+    "RESUME",
+    "VERTEX",
+    "WAIT",
+    "Pod",
+    "PodFollower",
+    "Said",
+    "template_of",
+    "trim",
+]
 
 MAIN = "main"
 """Argo's name of the user's container."""
@@ -248,7 +258,7 @@ class PodFollower:
     def _add(self, item: Mapping[str, Any]) -> Pod:
         metadata, name = item["metadata"], str(item["metadata"]["name"])
         vertex = str((metadata.get("annotations") or {}).get(VERTEX, name))
-        place = place_of(self._workflow, vertex, _template_of(self._workflow, name))
+        place = place_of(self._workflow, vertex, template_of(self._workflow, name))
         grace_s = item["spec"].get("terminationGracePeriodSeconds")
         uid = str(metadata["uid"])
         pod = Pod(
@@ -371,7 +381,7 @@ def _disruption(status: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _template_of(workflow: str, pod: str) -> str:
+def template_of(workflow: str, pod: str) -> str:
     """Return the template in a pod's name, `WORKFLOW-TEMPLATE-HASH`."""
     middle, dash, _ = pod.removeprefix(f"{workflow}-").rpartition("-")
     return middle if dash else pod
