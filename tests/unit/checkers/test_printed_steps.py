@@ -1,6 +1,7 @@
 """Trainings without a probe whose own lines name the steps: bounds, and what they decide."""
 
 import pytest
+from msgspec.structs import replace
 
 from chaosml.verdict import Status
 from tests.quality import histories
@@ -89,30 +90,30 @@ def test_who_exits_well_when_struck_in_the_middle_has_not_recovered():
     assert (found.status, found.cause) == (Status.FAIL, "never-recovered")
 
 
+def renumbered(make, number, every=1):
+    """Return what makes the same history with other numbers in its lines."""
+
+    def made(*positional, **options):
+        return [
+            replace(one, data=facts.LogProgress(step=number(one.data.step)))
+            if isinstance(one.data, facts.LogProgress)
+            else one
+            for one in histories.printing(make, every=every)(*positional, **options)
+        ]
+
+    return made
+
+
 def test_a_counter_that_begins_again_with_every_epoch_measures_nothing():
-    def epochs(make):
-        def made(*positional, **options):
-            events = histories.printing(make)(*positional, **options)
-            return [
-                histories_replace(one, (one.data.step - 1) % 8 + 1)
-                if isinstance(one.data, facts.LogProgress)
-                else one
-                for one in events
-            ]
+    def within_epoch(step):
+        return (step - 1) % 8 + 1
 
-        return made
-
-    trial = epochs(histories.resumed)()
+    trial = renumbered(histories.resumed, within_epoch)()
     for expectation in ("mttr", "lost-steps"):
-        found = judge(trial, expectation, control=epochs(histories.control))
+        control = renumbered(histories.control, within_epoch)
+        found = judge(trial, expectation, control=control)
         assert (found.status, found.cause) == (Status.UNKNOWN, "not-measured")
         assert "match a number that only rises" in found.message
-
-
-def histories_replace(event, step):
-    from msgspec.structs import replace
-
-    return replace(event, data=facts.LogProgress(step=step))
 
 
 def test_without_lines_of_the_controls_nobody_knows_how_often_lines_come():
@@ -141,6 +142,18 @@ def test_a_first_line_after_the_committed_step_convicts_nobody():
     assert judge(resumed(), "resume").cause != "restarted-from-zero"
     seldom = judge(resumed(every=5), "resume", every=5)
     assert seldom.cause != "restarted-from-zero"
+
+
+def test_lines_that_count_epochs_convict_nobody_of_a_step():
+    def epoch(step):
+        return step // 6
+
+    trial = renumbered(histories.resumed, epoch, every=6)(save=False)
+    found = judge(trial, "resume", control=renumbered(histories.control, epoch, every=6))
+    assert found.cause != "restarted-from-zero"
+    assert judge(trial, "mttr", control=renumbered(histories.control, epoch, every=6)).status is (
+        Status.PASS
+    )
 
 
 def _restarted_without_a_save():
