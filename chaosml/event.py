@@ -59,6 +59,7 @@ __all__ = [
     "InjectionIntended",
     "InjectionInvalid",
     "IsolationChecked",
+    "LogProgress",
     "NodeChanged",
     "NoticeRead",
     "NoticeVisible",
@@ -382,6 +383,21 @@ class ClaimUnreadable(_Fact, frozen=True, kw_only=True, tag="unreadable"):
     """A line that begins like a probe's and is none; part of the log's numbering."""
 
     why: str
+
+
+class LogProgress(_Fact, frozen=True, kw_only=True, tag="log-progress"):
+    """Subject `pod/UID`: lines of the program itself that name another step than the one before.
+
+    Those that arrive at nearly the same time are one fact, in an interval that holds them all.
+    A line says at most that a step was done, or that it began: which one is not known.
+    """
+
+    step: int
+    """The highest step of the lines."""
+    first: int | None = None
+    """The step of the first line, where it is another one."""
+    fell: bool = False
+    """Whether a line named an earlier step than the line before it."""
 
 
 class Deletion(msgspec.Struct, frozen=True, kw_only=True):
@@ -732,6 +748,7 @@ Fact = (
     | ClaimDone
     | ClaimPoint
     | ClaimUnreadable
+    | LogProgress
     | Request
     | HoldStarted
     | HoldEnded

@@ -30,6 +30,7 @@ from chaosml.scenario.model import Scenario
 from chaosml.timeline.analysis import Analysis
 from chaosml.timeline.model import Timeline
 from chaosml.timeline.moment import passed
+from chaosml.timeline.steplines import find_gauge, last_named
 from chaosml.verdict import ExecutionSummary, Judgement, Measure, Receipt, Verdict, worst
 
 __all__ = ["CHECKERS", "judge", "needs_more_controls", "summary"]
@@ -167,13 +168,14 @@ def _gather(
 ) -> Evidence:
     contract = _compile(scenario, [*controls, *trials])
     final_step = _final_step(contract, controls)
+    gauge = find_gauge(controls)
     planned = {f"trial/{trial.trial}": trial.injections for trial in plan.trials}
     return Evidence(
         scenario=scenario,
         plan=plan,
         contract=contract,
-        controls=tuple(Analysis(one, contract, final_step) for one in controls),
-        trials=tuple(Analysis(one, contract, final_step) for one in trials),
+        controls=tuple(Analysis(one, contract, final_step, gauge) for one in controls),
+        trials=tuple(Analysis(one, contract, final_step, gauge) for one in trials),
         receipts={one.execution: _receipts(one, planned) for one in [*controls, *trials]},
         policies=policies,
     )
@@ -249,7 +251,7 @@ def _measures(execution: Analysis, controls: Sequence[Analysis]) -> dict[str, Me
     measures: dict[str, Measure] = {
         "attempts": len(training),
         "events": timeline.events,
-        "steps": execution.lineage.last_step,
+        "steps": execution.lineage.last_step or last_named(timeline),
     }
     usage = execution.usage
     if usage is not None:

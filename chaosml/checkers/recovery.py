@@ -3,6 +3,7 @@
 Decides `mttr` and `lost-steps`. A limit is met if the upper end of the duration is
 within it, broken if the lower end is past it. An outage that never ended is a
 FAIL, one that the deadline cut off is UNKNOWN, and neither is dropped from a mean.
+Steps that only the training's own lines name are bounds, and decide where they do all the way.
 """
 
 from __future__ import annotations
@@ -90,6 +91,8 @@ def _judge_outage(trial: Analysis, outage: Outage, limit: Limit) -> Verdict:
         *cite(trial, outage.began, f"outage of {outage.task} begins"),
         *cite(trial, outage.recovered, "progress regained"),
     )
+    if outage.lines is not None and outage.lines.doubt:
+        return unknown(_NAME, "mttr", trial.name, "not-measured", outage.lines.doubt, refs)
     if outage.duration is None:
         return _judge_unended(trial, outage, refs)
     duration = _counted(outage, limit)
@@ -120,7 +123,9 @@ def _judge_outage(trial: Analysis, outage: Outage, limit: Limit) -> Verdict:
 def _judge_unended(trial: Analysis, outage: Outage, refs: tuple[EventRef, ...]) -> Verdict:
     """Judge an outage after which no progress beyond the mark was seen."""
     final = trial.timeline.final_phase
-    where = f"{outage.task} stood at step {outage.mark}" if outage.mark else f"{outage.task} died"
+    lines = outage.lines
+    known = outage.mark or lines is not None
+    where = f"{outage.task} stood {_place(outage)}" if known else f"{outage.task} died"
     if final is None:
         waits = without_capacity(trial.timeline)
         if waits is not None:
@@ -135,11 +140,23 @@ def _judge_unended(trial: Analysis, outage: Outage, refs: tuple[EventRef, ...]) 
     foreign = infrastructure_doubt(trial)
     if foreign:
         return _say(trial, "mttr", Status.UNKNOWN, "infrastructure-death", foreign, refs)
-    if final.fact.phase == "Succeeded" and trial.final_step is None:
+    if lines is not None and lines.may_have_passed:
+        words = f"{where}, and its lines do not tell whether a later attempt went further"
+        return _say(trial, "mttr", Status.UNKNOWN, "not-exact-enough", words, refs)
+    is_end_known = trial.final_step is not None if lines is None else not lines.may_be_final
+    if final.fact.phase == "Succeeded" and not is_end_known:
         words = f"{where}, and it is not known whether that was the end of training"
         return _say(trial, "mttr", Status.UNKNOWN, "final-step-unknown", words, refs)
     words = f"{where} and never went further; the workflow ended {final.fact.phase}"
     return _say(trial, "mttr", Status.FAIL, "never-recovered", words, refs)
+
+
+def _place(outage: Outage) -> str:
+    """Return where the training stood, as far as that is known."""
+    lines = outage.lines
+    if lines is None or lines.doubt or lines.low == lines.high:
+        return f"at step {outage.mark}"
+    return f"between step {lines.low} and step {lines.high}"
 
 
 def _counted(outage: Outage, limit: Limit) -> Span:
@@ -218,40 +235,78 @@ def _judge_steps(evidence: Evidence, trial: Analysis, most: int) -> Verdict:
         return unknown(_NAME, expectation, trial.name, "not-injected", words)
     training = trial.timeline.training_task
     if not any(one.lineage.parts for one in evidence.executions) and any(
-        outage.task == training for outage in trial.outages
+        outage.task == training and outage.lines is None for outage in trial.outages
     ):
         words = "the pipeline claims no steps, so none can be counted"
         return unknown(_NAME, expectation, trial.name, "no-ledger", words)
-    total = 0
+    return _count_steps(trial, most)
+
+
+def _count_steps(trial: Analysis, most: int) -> Verdict:
+    """Judge the outage in which most steps were lost."""
+    low = high = 0
     refs: tuple[EventRef, ...] = ()
-    cut_short = next((outage for outage in trial.outages if _ran_out_of_grace(outage)), None)
     for outage in trial.outages:
-        if not outage.mark:
+        if not outage.mark and outage.lines is None:
             continue
-        lost = outage.lost_steps
-        if lost is None and trial.final_step is not None and outage.mark >= trial.final_step:
-            lost = 0
         refs = (
             *refs,
-            *cite(trial, outage.began, f"outage at step {outage.mark}"),
+            *cite(trial, outage.began, f"outage {_place(outage)}"),
             *cite(trial, outage.restored, f"restored step {outage.restored_step}"),
         )
-        if lost is None and outage.next_pod is None:
-            words = f"no attempt went on after step {outage.mark}: see mttr"
-            return _say(trial, expectation, Status.UNKNOWN, "never-recovered", words, refs)
-        if lost is None:
-            words = f"nothing says what was restored after step {outage.mark}"
-            return _say(trial, expectation, Status.UNKNOWN, "not-restored", words, refs)
-        total = max(total, lost)
-    words = f"at most {total} steps were lost in an outage, the limit is {most}"
-    measures: dict[str, str | int | float | bool | None] = {"lost_steps": total}
-    if total <= most:
-        return _say(trial, expectation, Status.PASS, None, words, refs, measures)
+        lost = _lost(trial, outage)
+        if isinstance(lost, str):
+            cause = "never-recovered" if outage.next_pod is None else "not-restored"
+            if outage.lines is not None and outage.lines.doubt:
+                cause = "not-measured"
+            return _say(trial, "lost-steps", Status.UNKNOWN, cause, lost, refs)
+        low, high = max(low, lost[0]), max(high, lost[1])
+    return _judge_count(trial, low, high, most, refs)
+
+
+def _lost(trial: Analysis, outage: Outage) -> tuple[int, int] | str:
+    """Return the fewest and the most steps lost in an outage, or why nobody knows."""
+    lines = outage.lines
+    if lines is not None and lines.doubt:
+        return lines.doubt
+    steps = outage.lost_steps
+    if lines is None and steps is None and _is_done(trial, outage):
+        steps = 0
+    known = lines.lost if lines is not None else None if steps is None else (steps, steps)
+    if known is not None:
+        return known
+    if outage.next_pod is None:
+        return f"no attempt went on after the outage {_place(outage)}: see mttr"
+    return f"nothing says what was restored after the outage {_place(outage)}"
+
+
+def _is_done(trial: Analysis, outage: Outage) -> bool:
+    """Whether the training was complete when it was struck."""
+    return trial.final_step is not None and outage.mark >= trial.final_step
+
+
+def _judge_count(
+    trial: Analysis, low: int, high: int, most: int, refs: tuple[EventRef, ...]
+) -> Verdict:
+    count = str(high) if low == high else f"{low} to {high}"
+    words = f"at most {count} steps were lost in an outage, the limit is {most}"
+    measures: dict[str, str | int | float | bool | None] = {"lost_steps": high}
+    if low < high:
+        apart = max(one.lines.high - one.lines.low for one in trial.outages if one.lines)
+        words += f"; the program's lines come up to {apart} steps apart"
+        words += ", or wait in a buffer (PYTHONUNBUFFERED=1)" if apart > 1 else ""
+        words += ", and the probe alone says each step"
+        measures["lost_steps_min"] = low
+    if high <= most:
+        return _say(trial, "lost-steps", Status.PASS, None, words, refs, measures)
+    if low <= most:
+        return _say(trial, "lost-steps", Status.UNKNOWN, "not-exact-enough", words, refs, measures)
     cause = "too-many-steps-lost"
+    cut_short = next((outage for outage in trial.outages if _ran_out_of_grace(outage)), None)
     if cut_short is not None:
         cause = "grace-ran-out"
         words += f"; pod {cut_short.pod.uid} was asked to end and killed before it had done so"
-    return _say(trial, expectation, Status.FAIL, cause, words, refs, measures)
+    return _say(trial, "lost-steps", Status.FAIL, cause, words, refs, measures)
 
 
 def _ran_out_of_grace(outage: Outage) -> bool:

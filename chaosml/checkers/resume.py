@@ -262,7 +262,7 @@ class _Trial:
             f"{setback.words} {there.key}{named} was committed before it started",
             (
                 *cite(self.trial, there.at, f"{there.key} committed"),
-                *cite(self.trial, saved.at, f"{saved.key} saved first"),
+                *cite(self.trial, saved.at, setback.words_of_saved),
             ),
             {"saved_step": saved.step, "committed_step": there.step},
             _RESTORE_ADVICE,

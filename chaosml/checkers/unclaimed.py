@@ -2,7 +2,8 @@
 
 Without a probe nobody says what an attempt restored. The gate sees what was there to restore,
 what the attempt was handed, and which step it saved first: whoever saves step 10 when step 30
-was committed before it started has begun behind it.
+was committed before it started has begun behind it. So has who prints step 1, where the attempt
+before it had printed step 30 by the time it committed step 30.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from chaosml.artifacts.contract import Kind
 from chaosml.timeline.analysis import Analysis
 from chaosml.timeline.model import Pod
 from chaosml.timeline.moment import Moment
+from chaosml.timeline.steplines import why_unusable
 from chaosml.timeline.storage import Version
 
 __all__ = ["Save", "Setback", "find_setback", "restored_by", "unknown_start"]
@@ -38,7 +40,8 @@ class Setback:
     there: Save
     """What it could have restored."""
     saved: Save
-    """What it saved first."""
+    """What it saved first, or the line that names its first step."""
+    words_of_saved: str
     words: str
     sure: bool
     """False: what was there may have been committed only after the attempt had looked."""
@@ -57,11 +60,50 @@ def _find_setback(analysis: Analysis, *, sure: bool) -> Setback | None:
         if read and (behind or _is_behind(newest, there)):
             what = f"read step {newest}" if newest is not None else "read an older state"
             words = f"pod {pod.uid} {what} and saved step {saved.step} first, although"
-            return Setback("stale-restore", pod, there, saved, words, sure)
+            return Setback(
+                "stale-restore", pod, there, saved, f"{saved.key} saved first", words, sure
+            )
         if behind or not _was_handed_anything(analysis, pod):
             words = f"pod {pod.uid} trained on without reading a checkpoint, although"
-            return Setback("restarted-from-zero", pod, there, saved, words, sure)
+            said = f"{saved.key} saved first"
+            return Setback("restarted-from-zero", pod, there, saved, said, words, sure)
+    return _find_printed_setback(analysis) if sure else None
+
+
+def _find_printed_setback(analysis: Analysis) -> Setback | None:
+    """Return an attempt whose first line names a step before the last checkpoint before it.
+
+    The lines may count something else than the checkpoints, such as epochs. They count no less
+    where the writer had printed the checkpoint's step by the time it was committed.
+    """
+    if why_unusable(analysis.timeline, analysis.gauge):
+        return None
+    for pod, there in _successors(analysis):
+        first, writer = (
+            _first_line(analysis, pod),
+            analysis.timeline.progress.get(there.writer or ""),
+        )
+        if first is None or there.step is None or writer is None:
+            continue
+        printed = max((one.fact.step for one in writer if one.at.is_before(there.at)), default=0)
+        # One step may lie between what is counted from zero and what is counted from one.
+        if printed < there.step - 1 or (first.step or 0) >= there.step - 1:
+            continue
+        words = f"pod {pod.uid} printed step {first.step} first, although"
+        read = restored_by(analysis, pod)
+        cause = "stale-restore" if read else "restarted-from-zero"
+        return Setback(
+            cause, pod, there, first, f"the first line names step {first.step}", words, True
+        )
     return None
+
+
+def _first_line(analysis: Analysis, pod: Pod) -> Save | None:
+    lines = analysis.timeline.progress.get(pod.uid)
+    if not lines:
+        return None
+    fact = lines[0].fact
+    return Save(fact.step if fact.first is None else fact.first, "log", lines[0].at, pod.uid)
 
 
 def _is_behind(step: int | None, there: Save) -> bool:
@@ -93,6 +135,17 @@ def _renewals(analysis: Analysis, *, sure: bool) -> list[tuple[Pod, Save, Save]]
     Whoever saves nothing has found the work done, or was struck before.
     """
     saves = _saves(analysis)
+    found = []
+    for pod, there in _successors(analysis, sure=sure):
+        own = [save for save in saves if save.writer == pod.uid]
+        if own:
+            found.append((pod, there, own[0]))
+    return found
+
+
+def _successors(analysis: Analysis, *, sure: bool = True) -> list[tuple[Pod, Save]]:
+    """Return the attempts that found a checkpoint of one that had died, with the last such."""
+    saves = _saves(analysis)
     training = analysis.timeline.pods_of(analysis.timeline.training_task)
     # Others of its name that ended well, such as iterations of a loop, are not continued by it.
     died = {
@@ -110,9 +163,8 @@ def _renewals(analysis: Analysis, *, sure: bool) -> list[tuple[Pod, Save, Save]]
             and (save.at.is_before(start) or (not sure and not save.at.is_after(start)))
         ]
         before = [save for save in before if save.writer != pod.uid]
-        own = [save for save in saves if save.writer == pod.uid]
-        if before and own:
-            found.append((pod, _to_restore(analysis, before), own[0]))
+        if before:
+            found.append((pod, _to_restore(analysis, before)))
     return found
 
 

@@ -19,7 +19,7 @@ from chaosml.runner.ways import Ways
 from chaosml.scenario.load import LoadedScenario
 from chaosml.services.client import Endpoints
 from chaosml.shadow.recording import RECORDING
-from chaosml.substrates.protocol import Submission
+from chaosml.substrates.protocol import StepPattern, Submission
 
 __all__ = ["Composer"]
 
@@ -83,12 +83,19 @@ class Composer:
                 folders=self._images("folder"),
                 lineage_variables=self._lineage_variables(),
                 logs=folder / "pods",
+                steps=self._step_pattern(),
                 recording=folder / RECORDING,
             ),
             injections=self._injections(trial),
             history=folder / "history.jsonl",
             contract=Contract.compile(scenario, parameters),
         )
+
+    def _step_pattern(self) -> StepPattern | None:
+        scenario = self.loaded.scenario
+        expression = (scenario.pipeline.progress or {}).get("log")
+        task = scenario.pipeline.training_task or scenario.faults[0].target.task
+        return None if expression is None else StepPattern(task, expression)
 
     def _is_on_google(self) -> bool:
         """Whether any fault of the scenario gives notice as Google does."""

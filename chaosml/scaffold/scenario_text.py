@@ -49,6 +49,11 @@ _SILENT = """\
   # Without them `resume` compares the final state, and what each attempt read and saved; which
   # step went wrong stays unknown.
 """
+_PRINTING = """\
+  # lost-steps: {at-most: 20}    # in the steps that its lines name: bounds, the probe counts.
+  # `resume` compares the final state, and what each attempt read and saved; which step went
+  # wrong stays unknown without the probe (docs/instrumenting.md).
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +120,7 @@ def _pipeline(draft: Draft) -> Iterable[str]:
         yield from (f"  #   {name}: {quote(_one_line(value))}\n" for name, value in others.items())
     yield from _comment(subject.why_training, 2, "GUESS: ")
     yield f"  training-task: {subject.training}\n"
+    yield from _progress(draft)
     if len(subject.tasks) > 1:
         yield "  # Its tasks, each of which a fault can target:\n"
         yield from (
@@ -131,6 +137,26 @@ def _pipeline(draft: Draft) -> Iterable[str]:
         yield from _artifact(artifact)
     if draft.registry is not None:
         yield f"  registry: {quote(draft.registry)}    # GUESS: by its name\n"
+
+
+def _printed(draft: Draft) -> str | None:
+    """Return what finds the step in the lines of a training that claims none by the probe."""
+    training, watched = draft.subject.training, draft.watched
+    if watched is None or training in watched.steps:
+        return None
+    return watched.printed.get(training)
+
+
+def _progress(draft: Draft) -> Iterable[str]:
+    expression = _printed(draft)
+    if expression is None:
+        return
+    words = (
+        "its lines name a number that rises, taken for the step. They must not wait in a buffer: "
+        "set PYTHONUNBUFFERED=1 where it runs. docs/instrumenting.md"
+    )
+    yield from _comment(words, 2, "GUESS: ")
+    yield f"  progress: {{log: {quote(expression)}}}\n"
 
 
 def _artifact(one: ArtifactGuess) -> Iterable[str]:
@@ -187,7 +213,7 @@ def _expectations(draft: Draft) -> Iterable[str]:
     yield f"  mttr: {{at-most: {mttr_s}s}}   # GUESS: from the strike until it is made good\n"
     steps = None if draft.watched is None else draft.watched.steps.get(draft.subject.training)
     if steps is None:
-        yield _SILENT
+        yield _SILENT if _printed(draft) is None else _PRINTING
         return
     saves = max((one.writes for one in draft.artifacts if one.role == "checkpoint"), default=0)
     interval = steps[1] - steps[0] + 1 if not saves else math.ceil(steps[1] / saves)

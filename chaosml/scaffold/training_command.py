@@ -47,6 +47,8 @@ spec:
         image: {image}
         command: {command}
 {environment}"""
+_UNBUFFERED = "PYTHONUNBUFFERED"
+"""So that lines of a Python program come when they are printed, and not with its end."""
 _RETRY = """\
       # A dead pod is an Error ("pod deleted") or Failed (143, 137): only Always retries both.
       retryStrategy:
@@ -178,9 +180,11 @@ class TrainingCommand:
 
     def workflow(self, *, retried: bool = True) -> str:
         """Return the workflow document."""
+        environment = {**self.environment}
+        environment.setdefault(_UNBUFFERED, "1")
         pairs = [
             f"          - {{name: {name}, value: {json.dumps(self._fill(value))}}}\n"
-            for name, value in self.environment.items()
+            for name, value in environment.items()
         ]
         return _WORKFLOW.format(
             name=self.name,
@@ -189,7 +193,7 @@ class TrainingCommand:
             run=_RUN.format(name=self.name) if self._uses_run else "",
             retry=_RETRY if retried else "",
             command=json.dumps(self._command(), ensure_ascii=False),
-            environment="".join(["        env:\n", *pairs]) if pairs else "",
+            environment="".join(["        env:\n", *pairs]),
         )
 
     def subject(self, workflow: pathlib.Path, scenario: pathlib.Path) -> Subject:

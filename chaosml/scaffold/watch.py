@@ -23,6 +23,7 @@ from chaosml.runner.ground import started
 from chaosml.runner.interruption import Interruption
 from chaosml.runner.options import RunOptions
 from chaosml.runner.setup import Composer
+from chaosml.scaffold.printed import expression_for, lines_of
 from chaosml.scaffold.watched import Watched, gather
 from chaosml.scenario.load import LoadedScenario
 from chaosml.services.client import Services
@@ -75,9 +76,12 @@ def watch(
         control = directory.path / "controls" / "1"
         seen = gather(history.read(control / "history.jsonl"))
         said = _last_lines(control / "pods")
+        logs = {task: control / "pods" / f"{uid}.log" for uid, task in seen.pods.items()}
+        found = {task: expression_for(lines_of(log)) for task, log in logs.items()}
     finally:
         _remove(directory.path)
-    return replace(seen, left_behind=observer.left_behind, said=said)
+    printed = {task: expression for task, expression in found.items() if expression is not None}
+    return replace(seen, left_behind=observer.left_behind, said=said, printed=printed)
 
 
 def _run_once(

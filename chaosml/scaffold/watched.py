@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chaosml.event import (
     ArtifactObserved,
@@ -70,6 +70,10 @@ class Watched:
     """Files that were seen in the working directory of a pod, which died with it."""
     said: tuple[str, ...] = ()
     """The last lines that the pods printed."""
+    pods: Mapping[str, str] = field(default_factory=dict)
+    """The task of each pod, by uid."""
+    printed: Mapping[str, str] = field(default_factory=dict)
+    """By task, a regular expression that seems to find the step in its lines."""
 
 
 def gather(events: Iterable[Event]) -> Watched:
@@ -97,6 +101,7 @@ def gather(events: Iterable[Event]) -> Watched:
         },
         seconds=_seconds(seen, tasks),
         steps=_steps(seen),
+        pods=tasks,
         identity={} if header is None else {**header.isolation, "workflow": header.workflow},
     )
 

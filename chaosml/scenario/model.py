@@ -168,7 +168,8 @@ class Pipeline(Section):
     training_task: str | None = None
     """The task whose steps are the progress; default: the first fault's target."""
     progress: dict[Literal["log"], str] | None = None
-    """`log`: a regular expression with the group `step`. Checked and kept; nothing reads it yet."""
+    """`log`: a regular expression with the group `step`, searched for in every line that the
+    training task's main container prints. For a training that claims no steps by the probe."""
     lineage: Lineage = Lineage()
     """Where the identifiers of a run must be found."""
     identity_fields: tuple[str, ...] = ()

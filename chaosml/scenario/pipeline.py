@@ -11,6 +11,7 @@ from typing import Any
 from chaosml.document import Loc, nearest
 from chaosml.errors import Problem
 from chaosml.scenario.parts import Parts
+from chaosml.scenario.patterns import why_costly
 from chaosml.workflow.load import Examination
 
 __all__ = ["check_environment", "check_pipeline", "describe_undeclared", "describe_unknown_task"]
@@ -49,6 +50,9 @@ def _check_progress(parts: Parts, at: Loc, source: str) -> Iterator[Problem]:
     if "step" not in pattern.groupindex:
         message = f'"{source}" has no group for the step; write (?P<step>\\d+) where it stands'
         yield parts.document.problem(at, message)
+    costly = why_costly(source)
+    if costly:
+        yield parts.document.problem(at, f'"{source}" could take minutes for one line: {costly}')
 
 
 def _check_parameters(parts: Parts, examined: Examination | None) -> Iterator[Problem]:

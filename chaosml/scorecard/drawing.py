@@ -161,7 +161,7 @@ class _Artist:
             name=f"{pod.task}, attempt {pod.attempt}{node}, pod {_short(pod.uid)}",
             bars=tuple(self._life(pod)),
             marks=tuple(marks[:_MARKS_MAX]),
-            progress=self._progress(claims) if claims else (),
+            progress=(self._progress(claims) if claims else ()) or self._printed(pod),
             more=max(0, len(marks) - _MARKS_MAX),
         )
 
@@ -223,6 +223,12 @@ class _Artist:
         stride = max(1, -(-len(rows) // _POINTS_MAX))
         kept = sorted({*rows[::stride], *rows[-1:]})
         return tuple((self._s(ledger.moment(row)), ledger.steps[row]) for row in kept)
+
+    def _printed(self, pod: Pod) -> tuple[tuple[float, int], ...]:
+        """Return the steps that a pod without a probe named in its lines."""
+        lines = self._timeline.progress.get(pod.uid, ())
+        kept = (*lines[:: max(1, -(-len(lines) // _POINTS_MAX))], *lines[-1:])
+        return tuple((self._s(seen.at), seen.fact.step) for seen in kept)
 
     def _fault(self, injection: Injection) -> Lane:
         armed = None if injection.armed is None else injection.armed.fact

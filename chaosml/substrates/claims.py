@@ -27,6 +27,7 @@ from chaosml.event import (
     ClaimRestore,
     ClaimStep,
     ClaimUnreadable,
+    LogProgress,
 )
 from chaosml.translation import Clocks
 
@@ -50,16 +51,19 @@ _Said = (
 
 _ClaimFact = _Said | ClaimUnreadable
 
+_LineFact = _ClaimFact | LogProgress
+"""What lines of a program may state, whether they are for us or not."""
+
 _Stamp = tuple[str, int]
 """Boot id of a clock, and what it showed."""
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of a probe and when it was written."""
+    """One line of a probe, or some of the program's own, and when they were written."""
 
     earliest_ns: int
     latest_ns: int
-    fact: _ClaimFact
+    fact: _LineFact
 
 
 class ClaimReader:

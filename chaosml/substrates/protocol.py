@@ -28,6 +28,7 @@ __all__ = [
     "PausesContainers",
     "PodView",
     "ReturnsNodes",
+    "StepPattern",
     "StopsNodes",
     "Submission",
     "Substrate",
@@ -51,6 +52,15 @@ class PodView:
 
 def _say_nothing(pod: PodView) -> None:
     """Announce to nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepPattern:
+    """How the lines of one task's programs name the step, where no probe does."""
+
+    task: str
+    expression: str
+    """A regular expression with the group `step`, which costs little on any line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +88,17 @@ class Submission:
     """The variables whose values `PodCreated` records."""
     logs: pathlib.Path
     """Folder for `UID.log`, one file a pod."""
+    steps: StepPattern | None = None
     recording: pathlib.Path | None = None
     """File for what a real Argo shows of the workflow; a substrate without one leaves it away."""
     incarnations: Mapping[str, int] = field(default_factory=dict)
     """How many pods of a name there were before, in a workflow that is taken up again."""
     announce: Callable[[PodView], None] = _say_nothing
     """Called with every pod before its process may start: its credential must be known by then."""
+
+    def step_pattern_of(self, task: str) -> str | None:
+        """Return what finds the step in the lines of a task's pods; None where nothing does."""
+        return self.steps.expression if self.steps and self.steps.task == task else None
 
     def overlay_of(self, template: str | None) -> tuple[EnvironmentVariable, ...]:
         """Return the variables for the containers of a template."""

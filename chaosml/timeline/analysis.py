@@ -8,6 +8,7 @@ from chaosml.artifacts.contract import Contract, Kind
 from chaosml.timeline.lineage import Lineage, find_lineage
 from chaosml.timeline.model import Timeline
 from chaosml.timeline.recovery import Outage, find_outages
+from chaosml.timeline.steplines import Gauge
 from chaosml.timeline.storage import Storage, Version
 from chaosml.timeline.usage import Usage, measure_usage
 
@@ -17,11 +18,25 @@ __all__ = ["Analysis"]
 class Analysis:
     """A timeline with its derived parts; pure, and lazy because not every checker needs all."""
 
-    def __init__(self, timeline: Timeline, contract: Contract, final_step: int | None) -> None:
-        """Take a timeline, the artifact contract, and the step at which training is done."""
+    def __init__(
+        self,
+        timeline: Timeline,
+        contract: Contract,
+        final_step: int | None,
+        gauge: Gauge | None = None,
+    ) -> None:
+        """Take a timeline, and what the whole run says.
+
+        Args:
+            timeline: The execution.
+            contract: The artifact contract.
+            final_step: The step at which training is done.
+            gauge: How the controls' own lines name the steps.
+        """
         self.timeline = timeline
         self.contract = contract
         self.final_step = final_step
+        self.gauge = gauge
         self._final: dict[str, list[Version]] = {}
 
     @property
@@ -42,7 +57,7 @@ class Analysis:
     @cached_property
     def outages(self) -> list[Outage]:
         """What injections interrupted."""
-        return find_outages(self.timeline, self.final_step)
+        return find_outages(self.timeline, self.final_step, self.gauge)
 
     @cached_property
     def usage(self) -> Usage | None:

@@ -67,6 +67,7 @@ class _Collector:
         self._sources: dict[str, SourceCounter] = {}
         self._tracks: dict[str, Track] = {}
         self._kept: dict[type, list[Seen[Any]]] = defaultdict(list)
+        self._progress: dict[str, list[Seen[Any]]] = defaultdict(list)
         self._events = 0
         self._special: dict[type, Callable[[Event], None]] = {
             facts.ClaimReady: self._take_claim,
@@ -79,6 +80,7 @@ class _Collector:
             facts.ClaimUnreadable: _skip,
             facts.ProbeConnected: _skip,
             facts.HealIntended: _skip,
+            facts.LogProgress: self._take_progress,
             facts.Request: self._take_request,
             facts.SourceOpened: self._take_opened,
             facts.SourceClosed: self._take_closed,
@@ -119,6 +121,9 @@ class _Collector:
         if track is None:
             track = self._tracks[event.subject] = Track(_uid(event.subject))
         track.take(event)
+
+    def _take_progress(self, event: Event) -> None:
+        self._progress[_uid(event.subject)].append(_seen(event))
 
     def _take_request(self, event: Event) -> None:
         request = event.data
@@ -189,6 +194,10 @@ class _Collector:
             disturbances_removed=self._by_time(facts.DisturbanceRemoved),
             canaries=self._by_time(facts.CanaryMeasured),
             traffic=self._by_time(facts.ServiceTraffic),
+            progress={
+                uid: tuple(sorted(lines, key=lambda seen: seen.number))
+                for uid, lines in sorted(self._progress.items())
+            },
         )
 
     def _pods(self) -> dict[str, Pod]:

@@ -32,6 +32,7 @@ from chaosml.event import (
     InjectionIntended,
     InjectionInvalid,
     IsolationChecked,
+    LogProgress,
     NodeChanged,
     NoticeRead,
     NoticeVisible,
@@ -218,6 +219,8 @@ class Timeline:
     canaries: tuple[Seen[CanaryMeasured], ...] = ()
     traffic: tuple[Seen[ServiceTraffic], ...] = ()
     """Of services other than the store."""
+    progress: Mapping[str, tuple[Seen[LogProgress], ...]] = field(default_factory=dict)
+    """By uid of the pod: what its own lines say about its steps."""
 
     def doubt(self, *names: str) -> str:
         """Return why the sources called `names` prove no absence; empty where they do.

@@ -6,7 +6,8 @@
 
 The high-water mark is the last step completed before the outage. A log that may
 lack lines leaves only a lower bound of it; then progress is certain no earlier
-than the task's completion.
+than the task's completion. Where no probe claims steps the training's own lines
+bound it (`steplines`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from chaosml.event import TaskPhase
 from chaosml.timeline.model import TERMINAL, Claims, Pod, Timeline
 from chaosml.timeline.moment import Moment, Seen, Span, overlap, passed
+from chaosml.timeline.steplines import Gauge, LineMark, mark_by_lines, merge_marks
 from chaosml.timeline.strikes import Strike, strikes
 
 __all__ = ["Outage", "find_outages", "without_capacity"]
@@ -53,6 +55,8 @@ class Outage:
     """Time in which the harness itself held pods, inside the outage."""
     waiting_s: float
     """Time in which a pod waited for capacity, inside the outage."""
+    lines: LineMark | None = None
+    """Where it stood by its own lines, if they are all that names its steps."""
 
     @property
     def duration(self) -> Span | None:
@@ -66,7 +70,13 @@ class Outage:
 
     @property
     def lost_steps(self) -> int | None:
-        """Steps that had to be done again: the mark without what was restored."""
+        """Steps that had to be done again: the mark without what was restored.
+
+        None where that is not known, or between bounds only.
+        """
+        if self.lines is not None:
+            bounds = None if self.lines.doubt else self.lines.lost
+            return bounds[0] if bounds is not None and bounds[0] == bounds[1] else None
         return None if self.restored_step is None else max(0, self.mark - self.restored_step)
 
     @property
@@ -95,18 +105,21 @@ class Outage:
         return parts
 
 
-def find_outages(timeline: Timeline, final_step: int | None) -> list[Outage]:
+def find_outages(
+    timeline: Timeline, final_step: int | None, gauge: Gauge | None = None
+) -> list[Outage]:
     """Return the outages that injections caused; those that overlap are one.
 
     Args:
         timeline: The execution.
         final_step: The step at which training is complete, where it is known.
+        gauge: How the controls' own lines name the steps, where no probe claims them.
     """
     outages: list[Outage] = []
     for strike in strikes(timeline):
         if strike.pod.task is None or _was_idle(timeline, strike):
             continue
-        outage = _outage_of(timeline, strike, final_step)
+        outage = _outage_of(timeline, strike, final_step, gauge)
         last = outages[-1] if outages else None
         if last is not None and (
             last.recovered is None or not last.recovered.is_before(outage.began)
@@ -157,10 +170,13 @@ def _merge(timeline: Timeline, first: Outage, second: Outage) -> Outage:
         recovered_from=second.recovered_from,
         held=_held(timeline, first.began, second.recovered),
         waiting_s=first.waiting_s + second.waiting_s,
+        lines=merge_marks(first.lines, second.lines),
     )
 
 
-def _outage_of(timeline: Timeline, strike: Strike, final_step: int | None) -> Outage:
+def _outage_of(
+    timeline: Timeline, strike: Strike, final_step: int | None, gauge: Gauge | None
+) -> Outage:
     task = strike.pod.task or ""
     pods = timeline.pods_of(task)
     before = [pod for pod in pods if pods.index(pod) <= pods.index(strike.pod)]
@@ -168,7 +184,12 @@ def _outage_of(timeline: Timeline, strike: Strike, final_step: int | None) -> Ou
     next_pod = after[0] if after else None
     mark = max((_last_step(timeline, pod) for pod in before), default=0)
     exact = not timeline.doubt_of_logs(before)
-    early, late = _recovery(timeline, task, strike, after, mark, exact, final_step)
+    lines = mark_by_lines(timeline, gauge, strike.pod, before, after)
+    if lines is None:
+        early, late = _recovery(timeline, task, strike, after, mark, exact, final_step)
+    else:
+        mark = lines.low
+        early, late = _recovery_by_lines(timeline, task, strike, lines)
     claims = None if next_pod is None else timeline.claims.get(next_pod.uid)
     restored = _first_restore(claims)
     if restored is None and next_pod is not None:
@@ -191,6 +212,7 @@ def _outage_of(timeline: Timeline, strike: Strike, final_step: int | None) -> Ou
         recovered_from=early,
         held=_held(timeline, strike.at, late),
         waiting_s=_waited(timeline, strike.at, next_pod),
+        lines=lines,
     )
 
 
@@ -271,6 +293,20 @@ def _recovery(
     if first is None:
         return None, None
     return first, (first if exact else completion)
+
+
+def _recovery_by_lines(
+    timeline: Timeline, task: str, strike: Strike, lines: LineMark
+) -> tuple[Moment | None, Moment | None]:
+    """Return the same for a training of which only its own lines name steps."""
+    completion = _completion(timeline, task, strike, by_struck=False)
+    if lines.may_be_final and completion is None:
+        completion = _completion(timeline, task, strike, by_struck=True)
+    late = lines.passed or completion
+    if late is None:
+        return None, None
+    early = lines.passed_from or strike.at
+    return (early if early.earliest_ns <= late.earliest_ns else late), late
 
 
 def _first_beyond(timeline: Timeline, pods: list[Pod], mark: int) -> Moment | None:

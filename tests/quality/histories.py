@@ -132,6 +132,33 @@ def silent(make):
     return made
 
 
+def printing(make, every=1, buffered=False):
+    """Return what makes the same history of a pipeline that prints its steps and has no probe.
+
+    Args:
+        make: Makes a history.
+        every: A line comes every so many steps.
+        buffered: Whether lines come when the program ends in order, and are lost where it does not.
+    """
+
+    def claim(training, uid, kind, **fields):
+        held = training.__dict__.setdefault("printed", {}).setdefault(uid, [])
+        step = fields.get("step")
+        if kind is facts.ClaimStep and step % every == 0:
+            held.append(step)
+        if held and (kind is facts.ClaimDone or not buffered):
+            fact = facts.LogProgress(step=held[-1], first=None if len(held) == 1 else held[0])
+            training.say(f"pod/{uid}", fact, f"log/{uid}", Basis.CLAIMED)
+            held.clear()
+
+    @functools.wraps(make)
+    def made(*positional, **options):
+        with mock.patch.object(Training, "claim", claim):
+            return make(*positional, **options)
+
+    return made
+
+
 def control(number=1, **options):
     """Return an undisturbed execution."""
     training = Training(f"control/{number}", **options)

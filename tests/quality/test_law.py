@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chaosml.checkers.judge import judge
+from chaosml.event import LogProgress
 from chaosml.timeline import build
 from chaosml.verdict import Status, worst
 from tests.quality import histories, repeated
@@ -22,6 +23,10 @@ def _no_rng(number):
 
 SILENT = histories.silent(histories.control)
 """Of a pipeline without a probe."""
+PRINTING = histories.printing(histories.control)
+"""Of a pipeline that prints its steps and has no probe."""
+SELDOM = histories.printing(histories.control, every=5)
+BUFFERED = histories.printing(histories.control, buffered=True)
 TRIALS = {
     "exact": (histories.resumed, histories.control),
     "lost steps": (lambda: histories.resumed(save=False), histories.control),
@@ -54,6 +59,22 @@ TRIALS = {
     "silent from zero": (histories.silent(histories.restarted_from_zero), SILENT),
     "silent stale": (lambda: histories.silent(histories.stale)(step=16), SILENT),
     "silent diverged": (lambda: histories.silent(histories.resumed)(diverge=True), SILENT),
+    "printing": (histories.printing(histories.resumed), PRINTING),
+    "printing lost steps": (lambda: histories.printing(histories.resumed)(save=False), PRINTING),
+    "printing from zero": (histories.printing(histories.restarted_from_zero), PRINTING),
+    "printing half trained": (histories.printing(histories.half_trained), PRINTING),
+    "printing not retried": (histories.printing(histories.not_retried), PRINTING),
+    "printing zombie": (
+        histories.printing(lambda: repeated.late_writer(fenced=True)),
+        PRINTING,
+    ),
+    "printing seldom": (histories.printing(histories.resumed, every=5), SELDOM),
+    "printing seldom from zero": (
+        histories.printing(histories.restarted_from_zero, every=5),
+        SELDOM,
+    ),
+    "printing late": (histories.printing(histories.resumed, buffered=True), BUFFERED),
+    "printing at first": (histories.printing(histories.resumed), histories.control),
     "registered early": (histories.registered_early, histories.control),
 }
 
@@ -71,7 +92,10 @@ class Run:
     def __init__(self, name):
         trial, control = TRIALS[name]
         in_place = control is histories.in_place_control
-        limits = {"mttr": {"at-most": "50ms", "mean": "45ms"}}
+        limits = {
+            "mttr": {"at-most": "50ms", "mean": "45ms"},
+            **({} if in_place else {"lost-steps": {"at-most": histories.EVERY}}),
+        }
         self.scenario = (
             histories.in_place_scenario(**limits)
             if in_place
@@ -158,6 +182,34 @@ def test_losing_any_single_line_turns_no_verdict_around(name):
     run = recorded(name)
     for event in run.executions["trial/1"]:
         assert_nothing_turned(run, without(run, "trial/1", {event.seq}))
+
+
+@pytest.mark.parametrize("name", [name for name in TRIALS if name.startswith("printing")])
+@LAW
+@given(chance=st.integers(0, 2**32).map(random.Random), share=st.sampled_from([0.05, 0.5, 1.0]))
+def test_losing_lines_that_name_steps_anywhere_turns_no_verdict_around(name, chance, share):
+    run = recorded(name)
+    damaged = {
+        execution: [
+            event
+            for event in events
+            if not isinstance(event.data, LogProgress) or chance.random() >= share
+        ]
+        for execution, events in run.executions.items()
+    }
+    assert_nothing_turned(run, damaged)
+
+
+def test_what_is_printed_shows_passes_failures_and_what_is_unknown():
+    names = [name for name in TRIALS if name.startswith("printing")]
+    for expectation in ("mttr", "lost-steps"):
+        seen = {
+            status
+            for name in names
+            for key, status in recorded(name).before.items()
+            if key[1:] == (expectation, "trial/1")
+        }
+        assert seen == {Status.PASS, Status.FAIL, Status.UNKNOWN}
 
 
 @pytest.mark.parametrize("name", TRIALS)

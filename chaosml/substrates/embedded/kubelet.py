@@ -192,6 +192,7 @@ class Kubelet:
             start_ns=start_ns,
             capture_result=order.capture_result,
             secrets=order.secrets,
+            step_pattern=order.step_pattern,
         )
         try:
             make_folders(order)

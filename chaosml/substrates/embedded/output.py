@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from chaosml.substrates.claims import Claim, ClaimReader
 from chaosml.substrates.redaction import RedactedStream
+from chaosml.substrates.steplines import StepLines
 
 __all__ = ["STDERR", "STDOUT", "PodOutput", "read_output_file"]
 
@@ -33,11 +34,13 @@ class PodOutput:
         start_ns: int,
         capture_result: bool,
         secrets: Sequence[str] = (),
+        step_pattern: str | None = None,
         log_bytes_max: int = _LOG_BYTES_MAX,
     ) -> None:
         self._readers = {
             stream: ClaimReader(boot=boot, start_ns=start_ns) for stream in (STDOUT, STDERR)
         }
+        self._steps = None if step_pattern is None else StepLines(step_pattern, start_ns)
         self._redacted = {stream: RedactedStream(secrets) for stream in (STDOUT, STDERR)}
         self._tail = bytearray() if capture_result else None
         self._left = log_bytes_max
@@ -55,14 +58,20 @@ class PodOutput:
             del self._tail[:-_RESULT_BYTES_MAX]
         shown = self._redacted[stream].take(chunk)
         self._write(shown)
-        return self._readers[stream].take(shown, read_ns)
+        claims = self._readers[stream].take(shown, read_ns)
+        if self._steps is not None:
+            claims += self._steps.take(shown, read_ns, stream=stream)
+        return claims
 
     def end(self, stream: int, read_ns: int) -> list[Claim]:
         """Return the claim of a last line without an end, if there is one."""
         rest = self._redacted[stream].end()
         self._write(rest)
         reader = self._readers[stream]
-        return [*reader.take(rest, read_ns), *reader.end(read_ns)]
+        claims = [*reader.take(rest, read_ns), *reader.end(read_ns)]
+        if self._steps is not None:
+            claims += [*self._steps.take(rest, read_ns, stream=stream), *self._steps.end()]
+        return claims
 
     def say(self, text: str) -> None:
         """Add a line of ours to the log."""

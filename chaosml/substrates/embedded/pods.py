@@ -137,6 +137,7 @@ def compose(spec: PodSpec, submission: Submission, site: Site) -> StartPod:
         files=files,
         log=str(submission.logs / f"{site.uid}.log"),
         secrets=hidden_values(submission.secrets),
+        step_pattern=submission.step_pattern_of(spec.task),
         output_files=outputs,
         capture_result=spec.capture_result,
         grace_s=spec.grace_s,

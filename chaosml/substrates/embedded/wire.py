@@ -47,6 +47,8 @@ class StartPod(_Order, frozen=True, kw_only=True, tag="start-pod"):
     log: str
     secrets: tuple[str, ...] = ()
     """Values that must not reach the log or a claim, longest first."""
+    step_pattern: str | None = None
+    """Finds the step in what the program prints."""
     output_files: dict[str, str] = {}
     """Files to read after the exit: output parameter to path."""
     capture_result: bool = False
@@ -104,7 +106,7 @@ class Started(_Report, frozen=True, kw_only=True, tag="started"):
 
 
 class Claimed(_Report, frozen=True, kw_only=True, tag="claimed"):
-    """Lines of probes, in the order of reading."""
+    """Lines of probes and of the program, in the order of reading."""
 
     uid: str
     claims: tuple[Claim, ...]

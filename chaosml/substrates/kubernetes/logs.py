@@ -28,6 +28,7 @@ from chaosml.substrates.kubernetes.api import Api, ApiUnreachable, LineStream, p
 from chaosml.substrates.kubernetes.pods import MAIN, Pod
 from chaosml.substrates.kubernetes.refusals import ApiError
 from chaosml.substrates.kubernetes.stamps import WallClock
+from chaosml.substrates.steplines import StepLines
 from chaosml.translation import Clocks
 
 __all__ = ["PIPE_NS", "LineLedger", "LogEnded", "LogLines", "LogTail", "Tails", "runtime_lines"]
@@ -163,6 +164,7 @@ class LogTail:
         deliver: Callable[[LogLines | LogEnded], None],
         clocks: Clocks | None = None,
         wall: WallClock | None = None,
+        step_pattern: str | None = None,
         away_s: float = AWAY_S,
     ) -> None:
         """Begin to follow.
@@ -178,6 +180,7 @@ class LogTail:
             deliver: Gets claims and, once, the end; in the thread.
             clocks: Places the stamps of probes on other machines.
             wall: Places the stamps of the runtime, for lines without any of their own.
+            step_pattern: Finds the step in what the program prints.
             away_s: How long the API server may be away.
         """
         self._api = api
@@ -187,6 +190,7 @@ class LogTail:
         self._file = file
         self._written = 0
         self._reader = ClaimReader(boot=boot, start_ns=start_ns, clocks=clocks)
+        self._steps = None if step_pattern is None else StepLines(step_pattern, start_ns)
         self._start_ns = start_ns
         self._wall = wall
         self._ledger = LineLedger()
@@ -231,7 +235,7 @@ class LogTail:
             for line in runtime_lines(raw):
                 claims += self._take(line, file)
             self._ledger.close()
-        claims += self._reader.end(ended_ns)
+        claims += self._end(ended_ns)
         why = "lines are missing in it" if self._ledger.has_gap else ""
         return LogLines(self._uid, tuple(claims)), LogEnded(self._uid, why)
 
@@ -266,21 +270,21 @@ class LogTail:
                 try:
                     state = self._ask_state()
                     if state is _Main.AWAY:
-                        self._say(self._reader.end(clock.monotonic_ns()))
+                        self._say(self._end(clock.monotonic_ns()))
                         # The kubelet ends a stream in order only after the container's end.
                         return "" if drained else "the pod was removed before its log was read"
                     self._read(file, follow=state is _Main.RUNS)
                     drained = True
                     if state is _Main.ENDED:
                         self._ledger.close()
-                        self._say(self._reader.end(clock.monotonic_ns()))
+                        self._say(self._end(clock.monotonic_ns()))
                         return ""
                 except ApiError as error:
                     if error.status not in (_BAD_REQUEST, _NOT_FOUND) and self._away.passed:
                         raise
                 except _NoLog as words:
                     if drained or state is _Main.ENDED:
-                        self._say(self._reader.end(clock.monotonic_ns()))
+                        self._say(self._end(clock.monotonic_ns()))
                         return "" if drained else f"the kubelet does not have it any more: {words}"
                 except ApiUnreachable:
                     drained = False
@@ -326,7 +330,15 @@ class LogTail:
             self._written += len(text)
             file.write(text)
         since_ns, read_ns = self._bound(clock.monotonic_ns())
-        return self._reader.take(text, read_ns, since_ns)
+        claims = self._reader.take(text, read_ns, since_ns)
+        if self._steps is not None:
+            claims += self._steps.take(text, read_ns, since_ns)
+        return claims
+
+    def _end(self, read_ns: int) -> list[Claim]:
+        """Return what the last lines say, once there are no more."""
+        claims = self._reader.end(read_ns)
+        return claims if self._steps is None else [*claims, *self._steps.end()]
 
     def _bound(self, read_ns: int) -> tuple[int, int]:
         """Return when the last line was written, by the runtime's stamp.
@@ -355,6 +367,8 @@ class Tails:
     deliver: Callable[[LogLines | LogEnded], None]
     clocks: Clocks
     wall: WallClock
+    step_pattern_of: Callable[[str], str | None]
+    """By task."""
 
     def follow(self, pod: Pod, start_ns: int) -> LogTail:
         """Follow the log of a pod that started at the earliest then."""
@@ -369,6 +383,7 @@ class Tails:
             deliver=self.deliver,
             clocks=self.clocks,
             wall=self.wall,
+            step_pattern=self.step_pattern_of(pod.task),
         )
 
 

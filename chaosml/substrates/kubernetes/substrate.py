@@ -148,6 +148,7 @@ class KubernetesSubstrate:
             deliver=self._mailbox.putter(),
             clocks=self._clocks,
             wall=self._wall,
+            step_pattern_of=submission.step_pattern_of,
         )
         self._observer = Observer(
             submission, own=self._own, nodes=self._nodes, wall=self._wall, follow_log=tails.follow

@@ -105,6 +105,16 @@ def test_what_is_written_can_be_planned_and_marks_its_guesses(tmp_path, seen):
     assert ("lost-steps: {at-most: 10}" in text) == (seen is not None and bool(seen.steps))
 
 
+def test_lines_that_seem_to_name_the_step_are_a_guess_that_says_what_it_needs(tmp_path):
+    seen = watched(*numbered(), printed={"train": r"(?i)\bstep\W{1,3}(?P<step>\d+)"})
+    path, text = document(tmp_path, seen, guess(seen))
+    loaded, _ = runner.plan(path, runner.RunOptions())
+    assert loaded.scenario.pipeline.progress == {"log": seen.printed["train"]}
+    assert "GUESS: its lines name a number that rises" in text
+    claiming = watched(*numbered(), steps=(1, 40), printed=seen.printed)
+    assert "progress:" not in document(tmp_path, claiming, guess(claiming))[1]
+
+
 def test_lines_fit_a_screen_and_every_artifact_says_its_reason(tmp_path):
     one = ArtifactGuess(role="model", key="m", reasons=("because " * 30,))
     _, text = document(tmp_path, None, [one])

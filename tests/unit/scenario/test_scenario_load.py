@@ -373,6 +373,7 @@ def test_parameters_and_isolation_name_parameters_of_the_workflow(tmp_path):
         ("registry: §'registry/('", "is no regular expression"),
         ("progress: {log: §'step=(\\d+)'}", "write (?P<step>"),
         ("progress: {log: §'step=('}", "is no regular expression"),
+        ("progress: {log: §'(a+)+(?P<step>\\d+)'}", "could take minutes for one line"),
         ("progress: §{}", "give log"),
     ],
 )

@@ -49,6 +49,14 @@ def test_a_struck_trial_shows_who_struck_and_where_the_next_pod_went_on():
     assert kinds(recovery)[-1] == "catch-up"
 
 
+def test_steps_that_a_program_printed_are_drawn_where_it_has_no_probe():
+    drawing = drawn(histories.printing(histories.resumed)(step=15))
+    first, second = [lane for lane in lanes(drawing, "pod") if lane.progress]
+    assert first.progress[-1][1] == 15
+    assert second.progress[0][1] == 16
+    assert drawing.step_max == histories.STEPS
+
+
 def test_parts_of_a_recovery_follow_each_other_without_gaps():
     (recovery,) = lanes(drawn(histories.resumed(step=15)), "recovery")
     for before, after in zip(recovery.bars, recovery.bars[1:], strict=False):

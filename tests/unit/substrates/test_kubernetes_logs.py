@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chaosml.event import ClaimPoint
+from chaosml.event import ClaimPoint, LogProgress
 from chaosml.substrates.kubernetes.api import ApiUnreachable
 from chaosml.substrates.kubernetes.logs import (
     LineLedger,
@@ -258,3 +258,32 @@ def test_lines_that_nothing_places_lie_between_the_start_and_their_reading(
     first, second = between(tmp_path, None, line(3, claim(3)), line(4, claim(4)))
     assert first[0] == second[0] == 0
     assert 0 < first[1] <= second[1]
+
+
+def test_the_steps_that_a_program_prints_are_read_with_the_runtimes_stamps(
+    tmp_path: pathlib.Path,
+) -> None:
+    delivered: queue.SimpleQueue[LogLines | LogEnded] = queue.SimpleQueue()
+    lines = [line(1, "step=1"), line(2, "step=1"), line(3, "step=2"), line(4, claim(1)), CLOSE]
+    tail = LogTail(
+        Api([RUNS, ENDS], [lines, [CLOSE]]),
+        namespace="chaosml",
+        pod="train",
+        uid="u0",
+        file=tmp_path / "u0.log",
+        boot="b",
+        start_ns=0,
+        deliver=delivered.put,
+        wall=WALL,
+        step_pattern=r"step=(?P<step>\d+)",
+    )
+    assert tail.join(5)
+    said: list[tuple[int, int]] = []
+    while isinstance(one := delivered.get(timeout=1), LogLines):
+        said += [
+            (claimed.fact.step, claimed.latest_ns - claimed.earliest_ns)
+            for claimed in one.claims
+            if isinstance(claimed.fact, LogProgress)
+        ]
+    assert [step for step, _ in said] == [1, 2]
+    assert all(width < 1_000_000_000 for _, width in said)

@@ -71,3 +71,17 @@ def test_hiding_does_not_depend_on_how_a_stream_is_cut(text, cuts):
     data = text.encode()
     shown = b"".join(stream.take(data[a:b]) for a, b in itertools.pairwise(places))
     assert shown + stream.end() == data.replace(b"abab", b"***")
+
+
+def test_steps_are_read_from_both_streams_beside_the_claims(tmp_path):
+    one = output(tmp_path / "log", step_pattern=r"step=(?P<step>\d+)")
+    claims = one.take(STDOUT, b"step=1\n", 1)
+    claims += one.take(STDERR, b'@chaosml {"v":1,"event":"point","seq":1,"name":"a","pid":1}\n', 2)
+    claims += one.take(STDERR, b"step=2\n", 30_000_000)
+    claims += one.end(STDERR, 40_000_000)
+    one.close()
+    assert [type(claim.fact).__name__ for claim in claims] == [
+        "ClaimPoint",
+        "LogProgress",
+        "LogProgress",
+    ]
