@@ -20,6 +20,8 @@ _HEAD_BYTES = 4096
 _ENTRIES_MAX = 2000
 _OBJECTS = ("container", "network", "node", "pod", "spot", "storage", "task")
 """What faults are done to: the first part of their names."""
+_WITHOUT_OBJECT = ("chaostoolkit", "external")
+"""Faults that others carry out: to what, they know."""
 _BASH = """\
 _chaosml_completion() {
     local IFS=$'\\n'
@@ -78,7 +80,7 @@ def faults(incomplete: str) -> list[str]:
     stems = sorted(path.stem for path in folder.glob("*_*.py") if not path.stem.startswith("_"))
     split = [stem.partition("_") for stem in stems]
     kinds = [f"{thing}.{verb.replace('_', '-')}" for thing, _, verb in split if thing in _OBJECTS]
-    return [kind for kind in kinds if kind.startswith(incomplete)]
+    return [kind for kind in sorted((*kinds, *_WITHOUT_OBJECT)) if kind.startswith(incomplete)]
 
 
 def substrates(incomplete: str) -> list[str]:
