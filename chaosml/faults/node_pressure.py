@@ -27,7 +27,8 @@ from chaosml.workflow.views import View
 
 __all__ = ["NodePressure", "NodePressureOptions"]
 
-_LATE_S = 5.0
+_LATE_S = 60.0
+"""A real kubelet has to start anew first, and looks every 10 s."""
 _SHORT = {
     "memory": "Threshold quantity: 100Mi, available: 64Mi. Container main was using 1Gi, request "
     "is 0, has larger consumption of memory. ",
@@ -73,7 +74,8 @@ class NodePressure:
         message = f"The node was low on resource: {options.resource}. {_SHORT[options.resource]}"
         yield Cordon(target.node)
         how, seen = "node-pressure", view or View.SEEN
-        yield Terminate(target.uid, how, seen, message, options.grace_period)
+        grace_s, resource = options.grace_period, options.resource
+        yield Terminate(target.uid, how, seen, message, grace_s, resource)
         limit_s = options.grace_period + _LATE_S
         yield from await_deaths([target], target.node, scene, limit_s)
         yield Pause(options.lasts)

@@ -88,6 +88,8 @@ class Terminate:
     view: str
     message: str
     grace_s: float
+    resource: str = ""
+    """What the node is short of."""
 
 
 @dataclass(frozen=True, slots=True)

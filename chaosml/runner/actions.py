@@ -243,9 +243,15 @@ class Performer:
                 return substrate.signal_container(uid, by=by, signal=signal)
             case steps.PauseContainer(uid):
                 return substrate.pause_container(uid, by=by)
-            case steps.Terminate(uid, how, view, message, grace_s):
+            case steps.Terminate(uid, how, view, message, grace_s, resource):
                 return substrate.terminate_pod(
-                    uid, by=by, how=how, view=view, message=message, grace_s=grace_s
+                    uid,
+                    by=by,
+                    how=how,
+                    view=view,
+                    message=message,
+                    grace_s=grace_s,
+                    resource=resource,
                 )
             case steps.LoseSuccess(uid, view):
                 return substrate.lose_success(uid, by=by, view=view)

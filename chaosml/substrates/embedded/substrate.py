@@ -205,7 +205,15 @@ class EmbeddedSubstrate:
         return self.signal_container(uid, by=by, signal="SIGCONT")
 
     def terminate_pod(
-        self, uid: str, *, by: str, how: str, view: str, message: str, grace_s: float
+        self,
+        uid: str,
+        *,
+        by: str,
+        how: str,
+        view: str,
+        message: str,
+        grace_s: float,
+        resource: str = "",
     ) -> Sequence[Entry]:
         """Let the kubelet end a pod by itself; one that does not exist any more is left alone."""
         if self._driver is None:

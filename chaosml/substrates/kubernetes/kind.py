@@ -14,47 +14,30 @@ kubelet would find them again and report them as ended.
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from chaosml import clock
 from chaosml.errors import SubstrateError
 from chaosml.history import Entry
-from chaosml.substrates.kubernetes.api import Api, Objects, delete_if_there, path_of
-from chaosml.substrates.kubernetes.lease import Holding, Lease, holdings
+from chaosml.substrates.kubernetes.api import Api, delete_if_there, path_of
+from chaosml.substrates.kubernetes.kubelet_faults import KubeletFaults
+from chaosml.substrates.kubernetes.lease import Holding
 from chaosml.substrates.kubernetes.logs import PIPE_NS, LogEnded, LogTail
+from chaosml.substrates.kubernetes.machines import Machines
 from chaosml.substrates.kubernetes.observer import Observer
 from chaosml.substrates.kubernetes.pods import Pod
-from chaosml.substrates.kubernetes.substrate import KubernetesSubstrate, tell_nobody
+from chaosml.substrates.kubernetes.revival import heal_kubelets, revive
+from chaosml.substrates.kubernetes.substrate import tell_nobody
 from chaosml.translation import Clocks
 
-__all__ = ["KindSubstrate", "Machines", "revive"]
+__all__ = ["KindSubstrate"]
 
-_JOIN_S = 3.0
 _READY_S = 60.0
 _POLL_S = 0.5
 
 
-class Machines(Protocol):
-    """The machines behind the nodes; every call has a limit."""
-
-    def workers(self, *, stopped: bool = False) -> Sequence[str]:
-        """Return the workers that run, or those that are stopped."""
-
-    def kill(self, node: str) -> None:
-        """Kill a worker: every process in it is dead when this returns."""
-
-    def start(self, node: str) -> None:
-        """Start a worker again."""
-
-    def read_log(self, node: str, *, namespace: str, pod: str, uid: str) -> list[bytes]:
-        """Return the lines of a main container's log as the runtime wrote them to a dead disk."""
-
-    def main_containers(self, node: str, *, namespace: str) -> Mapping[str, tuple[str, str]]:
-        """Return the stamps of start and end of the main containers that have ended, by pod uid."""
-
-
-class KindSubstrate(KubernetesSubstrate):
+class KindSubstrate(KubeletFaults):
     """Runs workflows on a kind cluster that is ours."""
 
     name = "kind"
@@ -82,9 +65,14 @@ class KindSubstrate(KubernetesSubstrate):
             tell: Called with what was healed after a run that had died.
         """
         super().__init__(
-            inbox, api=api, namespace=namespace, run=run, own=True, clocks=clocks, tell=tell
+            inbox,
+            api=api,
+            machines=machines,
+            namespace=namespace,
+            run=run,
+            clocks=clocks,
+            tell=tell,
         )
-        self._machines = machines
         self._killed: dict[str, str] = {}
         """Workers that we keep stopped, and by whom, in the order of their ends."""
         self._dead: dict[str, list[Pod]] = {}
@@ -106,6 +94,7 @@ class KindSubstrate(KubernetesSubstrate):
     def _inherit(self, before: Holding | None) -> None:
         super()._inherit(before)
         revive(self._api, self._machines, self._lease, self._tell)
+        heal_kubelets(self._api, self._machines, self._namespace, self._tell)
 
     def stop_node(
         self, node: str, *, by: str, view: str, keep_object: bool = False
@@ -118,6 +107,7 @@ class KindSubstrate(KubernetesSubstrate):
         # Before the kill: to ask for a log of a dead kubelet takes many seconds to fail.
         tails = {pod.uid: self._leave_log(observer, pod) for pod in pods}
         asked_ns = clock.monotonic_ns()
+        self._terminations.forget(node)
         self._killed[node], self._dead[node] = by, pods
         self._lease.note_stopped(node)
         self._machines.kill(node)
@@ -221,18 +211,6 @@ class KindSubstrate(KubernetesSubstrate):
         there = set(self._nodes.names)
         return all(node in there for node in nodes)
 
-    @staticmethod
-    def _leave_log(observer: Observer, pod: Pod) -> LogTail | None:
-        """End the following of a pod's log; return who has followed it, for the rest."""
-        tail = observer.tails.get(pod.uid)
-        if not isinstance(tail, LogTail):
-            return None
-        tail.leave()
-        if tail.join(_JOIN_S):
-            return tail
-        observer.take(LogEnded(pod.uid, "its node was killed while the log was read"))
-        return None
-
     def _salvage_log(self, observer: Observer, pod: Pod, tail: LogTail, asked_ns: int) -> None:
         """Read what a pod had printed from the disk of its dead node."""
         self._drain()
@@ -249,23 +227,3 @@ class KindSubstrate(KubernetesSubstrate):
         if not ended.why_lost and stamp and self._wall.monotonic_ns(stamp) > asked_ns - PIPE_NS:
             ended = LogEnded(pod.uid, "it was being written when its node was killed")
         observer.take(ended)
-
-
-def revive(
-    api: Objects, machines: Machines, lease: Lease, done: Callable[[str], None]
-) -> tuple[str, ...]:
-    """Start the workers that dead runs left stopped and return them; the lease is held.
-
-    A node that a living run of another namespace keeps stopped is that run's.
-    """
-    stopped = machines.workers(stopped=True)
-    claimed: frozenset[str] = frozenset()
-    if stopped:
-        claimed = claimed.union(*(one.stopped for one in holdings(api) if not one.is_free))
-    mine = tuple(node for node in stopped if node in lease.stopped or node not in claimed)
-    for node in mine:
-        machines.start(node)
-        done(f"started node {node}")
-    for node in lease.stopped.difference(stopped).union(mine):
-        lease.note_started(node)
-    return mine

@@ -24,7 +24,7 @@ from chaosml.substrates.kubernetes.cordons import Cordons
 from chaosml.substrates.kubernetes.guard import Guard
 from chaosml.substrates.kubernetes.lease import Holding, Lease
 from chaosml.substrates.kubernetes.logs import LogEnded, LogLines, Tails
-from chaosml.substrates.kubernetes.mailbox import Mailbox
+from chaosml.substrates.kubernetes.mailbox import Deed, Mailbox
 from chaosml.substrates.kubernetes.nodes import NodeFollower
 from chaosml.substrates.kubernetes.observer import Observer, Report
 from chaosml.substrates.kubernetes.obstacles import create_workflow
@@ -101,6 +101,8 @@ class KubernetesSubstrate:
         self._guard = Guard(api, run, own=own)
         self._programs = Programs(api, namespace)
         self._removals = Removals(api, namespace)
+        self._losing: dict[str, str] = {}
+        """Pods whose success shall not be seen, and by whom."""
 
     def prepare(self) -> None:
         """Check the cluster, take the namespace, clear away what earlier runs left.
@@ -167,7 +169,10 @@ class KubernetesSubstrate:
         if self._failure is not None:
             raise self._failure
         self._drain()
-        return () if self._observer is None else self._observer.sources.take()
+        if self._observer is None:
+            return ()
+        self._forget_successes(self._observer)
+        return self._observer.sources.take()
 
     def tick(self, now_ns: int) -> Sequence[Entry]:
         """Renew the lease where that is due.
@@ -263,6 +268,27 @@ class KubernetesSubstrate:
         """Let a pod's program go on; one that does not run is left alone."""
         return self.signal_container(uid, by=by, signal=RESUME)
 
+    def lose_success(self, uid: str, *, by: str, view: str) -> Sequence[Entry]:
+        """Delete a pod as soon as it has succeeded; one that fails is left alone.
+
+        Argo looks at a pod that has ended up to 10 s later; where it was faster, it shows the
+        success. The view is for it to choose.
+        """
+        if self._find(uid)[1] is not None:
+            self._losing[uid] = by
+        return ()
+
+    def _forget_successes(self, observer: Observer) -> None:
+        """Delete what has succeeded and shall not be seen."""
+        for uid, by in list(self._losing.items()):
+            pod = observer.find_ended(uid)
+            if pod is None or not pod.succeeded:
+                continue
+            del self._losing[uid]
+            at_ns = clock.monotonic_ns()
+            if self._removals.delete(pod, 0.0):
+                observer.note_deletion(uid, how="forgotten", grace_s=0.0, by=by, at_ns=at_ns)
+
     def cordon_node(self, node: str, *, by: str) -> Sequence[Entry]:
         """Let no new pod onto the node; one that is closed or gone is left alone.
 
@@ -336,6 +362,7 @@ class KubernetesSubstrate:
         self._stop_watches(self._watches)
         observer.close(why_lost)
         self._observer = self._submission = None
+        self._losing.clear()
         try:
             self._removals.remove_workflow(submission.name, "Background")
             self._removals.remove_pods_of(submission.name)
@@ -430,8 +457,10 @@ class KubernetesSubstrate:
             self._take(report)
             report = self._mailbox.take()
 
-    def _take(self, report: Report | LogLines | LogEnded) -> None:
+    def _take(self, report: Report | LogLines | LogEnded | Deed) -> None:
         match report:
+            case Deed(note):
+                note()
             case Report(_, Failed(error)):
                 self._lose(error)
             case _ if self._observer is not None:
