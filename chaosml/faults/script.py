@@ -188,6 +188,9 @@ class ReturnNode:
 class AddNode:
     """Let capacity return."""
 
+    instead_of: str = ""
+    """The node whose end is due, where that has not come yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class Notify:

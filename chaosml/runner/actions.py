@@ -228,8 +228,8 @@ class Performer:
                 entries = substrate.stop_node(node, by=by, view=view, keep_object=keep_object)
             case steps.ReturnNode(node):
                 entries = substrate.return_node(node, by=by)
-            case steps.AddNode():
-                entries = substrate.add_node(by=by)
+            case steps.AddNode(instead_of):
+                entries = substrate.add_node(by=by, instead_of=instead_of)
             case _:
                 entries = self._do_more(action)
                 self._tell_services(action)

@@ -301,8 +301,13 @@ class StopsNodes(Protocol):
                 pods, until it returns; else its object is removed, as a cloud does it.
         """
 
-    def add_node(self, *, by: str) -> Sequence[Entry]:
-        """Let a fresh node join, as a cloud's autoscaler would."""
+    def add_node(self, *, by: str, instead_of: str = "") -> Sequence[Entry]:
+        """Let a fresh node join, as a cloud's autoscaler would.
+
+        Args:
+            by: Id of the injection.
+            instead_of: An emptied node whose end is due: where no machine is spare, it ends now.
+        """
 
 
 @runtime_checkable

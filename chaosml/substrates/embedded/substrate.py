@@ -259,7 +259,7 @@ class EmbeddedSubstrate:
         self._driver.return_node(node, by=by)
         return self._driver.sources.take()
 
-    def add_node(self, *, by: str) -> Sequence[Entry]:
+    def add_node(self, *, by: str, instead_of: str = "") -> Sequence[Entry]:
         """Let a node with a fresh name join."""
         if self._driver is None:
             return ()

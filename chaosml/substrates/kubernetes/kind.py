@@ -79,6 +79,8 @@ class KindSubstrate(KubeletFaults):
         """The pods that died with each of them."""
         self._kept: set[str] = set()
         """Those whose Node object the cluster still has."""
+        self._renewed: set[tuple[str, str]] = set()
+        """Those that ended before their time, and by whom: their end must not come once more."""
         self._wanted: set[str] = set()
         """Those that shall start as soon as their pods are forgotten."""
 
@@ -101,7 +103,9 @@ class KindSubstrate(KubeletFaults):
     ) -> Sequence[Entry]:
         """Kill the node with all its pods at once; one that is gone is left alone."""
         observer = self._observer
-        if observer is None or node not in self._nodes.names:
+        # One that shuts down is not ready any more, and still there.
+        there = node in self._nodes.names or node in self._kubelets
+        if observer is None or not there or (node, by) in self._renewed:
             return ()
         pods = [pod for pod in observer.pods if pod.node == node]
         # Before the kill: to ask for a log of a dead kubelet takes many seconds to fail.
@@ -127,13 +131,20 @@ class KindSubstrate(KubeletFaults):
             self._cordons.forget(node)
         return observer.sources.take()
 
-    def add_node(self, *, by: str) -> Sequence[Entry]:
+    def add_node(self, *, by: str, instead_of: str = "") -> Sequence[Entry]:
         """Let the worker that was killed first return; without one the capacity is there already.
 
-        It starts once the API has forgotten the pods that died with it.
+        It starts once the API has forgotten the pods that died with it. Where no worker is left to
+        take pods, the emptied one ends before its time and returns: no other machine is there.
         """
         node = next((node for node in self._killed if node not in self._wanted), None)
-        return () if node is None else self.return_node(node, by=by)
+        if node is not None:
+            return self.return_node(node, by=by)
+        if not instead_of or any(self._nodes.is_ready(node) for node in self._nodes.names):
+            return ()
+        said = self.stop_node(instead_of, by=by, view="gone")
+        self._renewed.add((instead_of, by))
+        return (*said, *self.return_node(instead_of, by=by))
 
     def return_node(self, node: str, *, by: str) -> Sequence[Entry]:
         """Let a worker that was killed return; another one is left alone.
@@ -187,6 +198,11 @@ class KindSubstrate(KubeletFaults):
         if killed:
             self._await_ready(killed)
         super()._heal()
+
+    def finish(self) -> Sequence[Entry]:
+        """End every pod, let every worker be there again."""
+        self._renewed.clear()
+        return super().finish()
 
     def _return(self, node: str, by: str) -> None:
         self._machines.start(node)

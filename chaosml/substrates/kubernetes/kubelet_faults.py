@@ -12,16 +12,18 @@ from typing import Any
 
 from chaosml import clock
 from chaosml.history import Entry
+from chaosml.substrates.kubernetes import pods as podlife
 from chaosml.substrates.kubernetes.api import Api
 from chaosml.substrates.kubernetes.cut_offs import CutOff, CutOffs
 from chaosml.substrates.kubernetes.kubelets import Kubelets
-from chaosml.substrates.kubernetes.logs import LogEnded, LogTail
+from chaosml.substrates.kubernetes.logs import LogEnded, LogLines, LogTail
 from chaosml.substrates.kubernetes.machines import Machines
 from chaosml.substrates.kubernetes.mailbox import Deed
-from chaosml.substrates.kubernetes.observer import Observer
+from chaosml.substrates.kubernetes.observer import Observer, Report
 from chaosml.substrates.kubernetes.pods import RESUME, Pod
 from chaosml.substrates.kubernetes.substrate import HARNESS, KubernetesSubstrate
 from chaosml.substrates.kubernetes.terminations import NODE_SHUTDOWN, Termination, Terminations
+from chaosml.substrates.kubernetes.watches import Change
 from chaosml.translation import Clocks
 
 __all__ = ["KubeletFaults"]
@@ -86,18 +88,31 @@ class KubeletFaults(KubernetesSubstrate):
         self._mailbox.putter()(Deed(lambda: self._note_termination(termination)))
 
     def _note_termination(self, termination: Termination) -> None:
+        """State that a kubelet ends pods; under pressure it looks first, some seconds later."""
         if termination.problem is not None:
             raise termination.problem
-        observer = self._observer
-        for pod in termination.pods if observer is not None else ():
-            if observer is not None and pod.deleted_ns is None:
-                observer.note_deletion(
-                    pod.uid,
-                    how=termination.how,
-                    grace_s=termination.grace_s,
-                    by=termination.by,
-                    at_ns=termination.at_ns,
-                )
+        if termination.how == NODE_SHUTDOWN:
+            for pod in termination.pods:
+                self._note_ended_by(termination, pod)
+
+    def _note_ended_by(self, termination: Termination, pod: Pod) -> None:
+        if self._observer is not None and pod.deleted_ns is None:
+            self._observer.note_deletion(
+                pod.uid,
+                how=termination.how,
+                grace_s=termination.grace_s,
+                by=termination.by,
+                at_ns=termination.at_ns,
+            )
+
+    def _take(self, report: Report | LogLines | LogEnded | Deed) -> None:
+        """Take a report; the end of a pod under pressure is the pressure's doing."""
+        match report:
+            case Report("pods", Change() as change) if podlife.has_ended(change.object):
+                pressure, (_, pod) = self._terminations.pressing(change.uid), self._find(change.uid)
+                if pressure is not None and pod is not None:
+                    self._note_ended_by(pressure, pod)
+        super()._take(report)
 
     def uncordon_node(self, node: str, *, by: str) -> Sequence[Entry]:
         """Let pods onto the node again, and its kubelet be as it was."""

@@ -29,7 +29,17 @@ from chaosml.substrates.kubernetes.watches import Change, Kind
 from chaosml.substrates.kubernetes.workflows import place_of
 from chaosml.substrates.protocol import PodView
 
-__all__ = ["MAIN", "RESUME", "VERTEX", "WAIT", "Pod", "PodFollower", "Said", "trim"]
+__all__ = [
+    "MAIN",
+    "RESUME",
+    "VERTEX",
+    "WAIT",
+    "Pod",
+    "PodFollower",
+    "Said",
+    "has_ended",
+    "trim",
+]
 
 MAIN = "main"
 """Argo's name of the user's container."""
@@ -152,6 +162,12 @@ def trim(item: dict[str, Any], variables: Collection[str] | None = None) -> dict
             ],
         },
     }
+
+
+def has_ended(item: Mapping[str, Any]) -> bool:
+    """Whether a trimmed pod's main container has ended."""
+    statuses = item["status"]["containerStatuses"]
+    return any("terminated" in (one.get("state") or {}) for one in statuses)
 
 
 def _trim_container(

@@ -87,6 +87,13 @@ class Terminations:
             pressure, lambda: self._kubelets.press(pod.node, resource, amount, pressure.uids)
         )
 
+    def pressing(self, uid: str) -> Termination | None:
+        """Return the pressure that a pod is under."""
+        for termination in self._under_way.values():
+            if termination.how == NODE_PRESSURE and termination.at_ns and uid in termination.uids:
+                return termination
+        return None
+
     def relieve(self) -> None:
         """End the pressure on nodes where whom it concerned has ended."""
         for termination in list(self._under_way.values()):

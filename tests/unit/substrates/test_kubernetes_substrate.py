@@ -101,6 +101,13 @@ class Machines:
     def start(self, node: str) -> None:
         self.done.append(("start", node))
 
+    def look(self, node: str, script: str, *arguments: str) -> str:
+        return ""
+
+    def run(self, node: str, script: str, *arguments: str, data: str = "") -> str:
+        self.done.append(("run", node))
+        return ""
+
     def read_log(self, node: str, *, namespace: str, pod: str, uid: str) -> list[bytes]:
         raise SubstrateError("no disk here")
 
