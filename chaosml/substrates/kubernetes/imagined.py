@@ -81,6 +81,8 @@ class ImaginedCluster:
         """Return an object, or the list of what is below a path."""
         if path in self._objects:
             return copy.deepcopy(self._objects[path])
+        if path.endswith("/events"):
+            return {"items": [{}]}
         if path.startswith("/api/v1/nodes/") and "/proxy/" in path:
             return self._ask_kubelet(path.rpartition("/")[2])
         collection = path.rpartition("/")[2]

@@ -88,15 +88,14 @@ class KubeletFaults(KubernetesSubstrate):
         self._mailbox.putter()(Deed(lambda: self._note_termination(termination)))
 
     def _note_termination(self, termination: Termination) -> None:
-        """State that a kubelet ends pods; under pressure it looks first, some seconds later."""
+        """State that a kubelet ends pods."""
         if termination.problem is not None:
             raise termination.problem
-        if termination.how == NODE_SHUTDOWN:
-            for pod in termination.pods:
-                self._note_ended_by(termination, pod)
+        for pod in termination.pods:
+            self._note_ended_by(termination, pod)
 
     def _note_ended_by(self, termination: Termination, pod: Pod) -> None:
-        if self._observer is not None and pod.deleted_ns is None:
+        if self._observer is not None and pod.exists and pod.deleted_ns is None:
             self._observer.note_deletion(
                 pod.uid,
                 how=termination.how,
@@ -106,7 +105,7 @@ class KubeletFaults(KubernetesSubstrate):
             )
 
     def _take(self, report: Report | LogLines | LogEnded | Deed) -> None:
-        """Take a report; the end of a pod under pressure is the pressure's doing."""
+        """Take a report; the end of a pod under pressure may be known before its eviction."""
         match report:
             case Report("pods", Change() as change) if podlife.has_ended(change.object):
                 pressure, (_, pod) = self._terminations.pressing(change.uid), self._find(change.uid)

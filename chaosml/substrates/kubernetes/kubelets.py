@@ -36,9 +36,8 @@ _BACK_S = 30.0
 _POLL_S = 0.2
 _ADMITTED_S = 0.5
 """From the moment that a kubelet names its pods until it has admitted each of them."""
-_MARGIN = 0.03
-_MARGIN_BYTES_MIN = 256 << 20
-_INODES = 2000
+_MARGIN = {"memory": 256 << 20, "ephemeral-storage": 256 << 20, "inodes": 2000}
+"""How far below what is free a threshold is: what others take meanwhile must not reach it."""
 _READ = "cat /var/lib/kubelet/config.yaml"
 _MARK = f'mkdir -p /run/chaosml && echo "$1" > {MARK}'
 _CONFIGURE = """
@@ -85,6 +84,7 @@ _RELIEVE = "rm -rf /run/chaosml/fill /var/lib/kubelet/chaosml-fill"
 _RESTORE = f"""
 {_RELIEVE}
 rm -f /run/systemd/system/kubelet.service.d/90-chaosml.conf
+rmdir /run/systemd/system/kubelet.service.d 2>/dev/null
 systemctl daemon-reload
 systemctl restart kubelet || exit 1
 if [ -s /run/chaosml/pid ]; then kill "$(cat /run/chaosml/pid)"; fi
@@ -178,7 +178,7 @@ class Kubelets:
                 "and inodes can",
             )
         signal, free = self._free(node, resource)
-        margin = _INODES if resource == "inodes" else max(_MARGIN_BYTES_MIN, int(free * _MARGIN))
+        margin = _MARGIN[resource]
         if free < 4 * margin:
             raise FaultRefused("nothing-to-take", f"node {node} has only {free} of {resource} left")
         threshold = free - margin
@@ -186,8 +186,8 @@ class Kubelets:
             node,
             {
                 "evictionSoft": {signal: str(threshold)},
-                "evictionSoftGracePeriod": {signal: "0s"},
-                # The kubelet gives one second after a hard threshold, too.
+                # Without any delay of its own a kubelet treats it as a hard one.
+                "evictionSoftGracePeriod": {signal: "1s" if grace_s > 0 else "0s"},
                 "evictionMaxPodGracePeriod": max(1, round(grace_s)),
             },
         )
@@ -203,6 +203,12 @@ class Kubelets:
         at_ns = clock.monotonic_ns()
         self._machines.run(node, _FILL[resource], str(amount))
         return at_ns
+
+    def evicts(self, uid: str) -> bool:
+        """Whether a kubelet has said that it evicts a pod."""
+        chosen = f"involvedObject.uid={uid},reason=Evicted"
+        path = path_of("events", namespace=self._namespace)
+        return bool(self._api.get(path, fieldSelector=chosen).get("items"))
 
     def relieve(self, node: str) -> None:
         """Give back what was taken away; the kubelet keeps its thresholds."""

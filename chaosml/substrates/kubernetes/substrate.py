@@ -21,6 +21,7 @@ from chaosml.substrates.kubernetes import nodes as nodelife
 from chaosml.substrates.kubernetes import pods as podlife
 from chaosml.substrates.kubernetes.api import Api, path_of
 from chaosml.substrates.kubernetes.cordons import Cordons
+from chaosml.substrates.kubernetes.forgetting import Forgetting
 from chaosml.substrates.kubernetes.guard import Guard
 from chaosml.substrates.kubernetes.lease import Holding, Lease
 from chaosml.substrates.kubernetes.logs import LogEnded, LogLines, Tails
@@ -101,8 +102,7 @@ class KubernetesSubstrate:
         self._guard = Guard(api, run, own=own)
         self._programs = Programs(api, namespace)
         self._removals = Removals(api, namespace)
-        self._losing: dict[str, str] = {}
-        """Pods whose success shall not be seen, and by whom."""
+        self._forgetting = Forgetting(self._removals)
 
     def prepare(self) -> None:
         """Check the cluster, take the namespace, clear away what earlier runs left.
@@ -171,7 +171,7 @@ class KubernetesSubstrate:
         self._drain()
         if self._observer is None:
             return ()
-        self._forget_successes(self._observer)
+        self._forgetting.act(self._observer)
         return self._observer.sources.take()
 
     def tick(self, now_ns: int) -> Sequence[Entry]:
@@ -269,25 +269,10 @@ class KubernetesSubstrate:
         return self.signal_container(uid, by=by, signal=RESUME)
 
     def lose_success(self, uid: str, *, by: str, view: str) -> Sequence[Entry]:
-        """Delete a pod as soon as it has succeeded; one that fails is left alone.
-
-        Argo looks at a pod that has ended up to 10 s later; where it was faster, it shows the
-        success. The view is for it to choose.
-        """
+        """Delete a pod as soon as it has succeeded; the view is for Argo to choose."""
         if self._find(uid)[1] is not None:
-            self._losing[uid] = by
+            self._forgetting.add(uid, by)
         return ()
-
-    def _forget_successes(self, observer: Observer) -> None:
-        """Delete what has succeeded and shall not be seen."""
-        for uid, by in list(self._losing.items()):
-            pod = observer.find_ended(uid)
-            if pod is None or not pod.succeeded:
-                continue
-            del self._losing[uid]
-            at_ns = clock.monotonic_ns()
-            if self._removals.delete(pod, 0.0):
-                observer.note_deletion(uid, how="forgotten", grace_s=0.0, by=by, at_ns=at_ns)
 
     def cordon_node(self, node: str, *, by: str) -> Sequence[Entry]:
         """Let no new pod onto the node; one that is closed or gone is left alone.
@@ -362,7 +347,7 @@ class KubernetesSubstrate:
         self._stop_watches(self._watches)
         observer.close(why_lost)
         self._observer = self._submission = None
-        self._losing.clear()
+        self._forgetting.clear()
         try:
             self._removals.remove_workflow(submission.name, "Background")
             self._removals.remove_pods_of(submission.name)

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from chaosml import clock
 from chaosml.errors import FaultRefused, SubstrateError
 from chaosml.substrates.kubernetes.kubelets import Kubelets
 from chaosml.substrates.kubernetes.pods import Pod
@@ -21,7 +22,10 @@ __all__ = ["NODE_PRESSURE", "NODE_SHUTDOWN", "Termination", "Terminations"]
 
 NODE_SHUTDOWN = "node-shutdown"
 NODE_PRESSURE = "node-pressure"
-_JOIN_S = 90.0
+_JOIN_S = 120.0
+_EVICTION_S = 60.0
+"""A kubelet looks every 10 s, and twice where the threshold is a soft one."""
+_POLL_S = 0.2
 
 
 @dataclass(slots=True)
@@ -83,9 +87,24 @@ class Terminations:
             raise FaultRefused("kubelet-busy", f"the kubelet of {pod.node} is made to do more")
         amount = self._kubelets.prepare_pressure(pod.node, resource, grace_s)
         pressure = Termination(pod.node, NODE_PRESSURE, grace_s, by, [pod])
-        self._begin(
-            pressure, lambda: self._kubelets.press(pod.node, resource, amount, pressure.uids)
-        )
+
+        def act() -> int:
+            node, uids = pod.node, pressure.uids
+            pressure.at_ns = self._kubelets.press(node, resource, amount, uids)
+            return self._await_eviction(pressure)
+
+        self._begin(pressure, act)
+
+    def _await_eviction(self, pressure: Termination) -> int:
+        """Wait until the kubelet says that it evicts; return when it had not said so yet."""
+        (pod,) = pressure.pods
+        deadline = clock.Deadline(f"the eviction of {pod.name}", _EVICTION_S)
+        while pod.exists and not deadline.passed:
+            before_ns = clock.monotonic_ns()
+            if self._kubelets.evicts(pod.uid):
+                return before_ns
+            clock.pause(_POLL_S)
+        return pressure.at_ns
 
     def pressing(self, uid: str) -> Termination | None:
         """Return the pressure that a pod is under."""
