@@ -34,7 +34,7 @@ from chaosml.substrates.kubernetes.pods import RESUME, Pod
 from chaosml.substrates.kubernetes.programs import Programs
 from chaosml.substrates.kubernetes.removals import Removals
 from chaosml.substrates.kubernetes.stamps import SKEW_NS, WallClock
-from chaosml.substrates.kubernetes.watches import Change, Failed, Reflector
+from chaosml.substrates.kubernetes.watches import Change, Failed, Reflector, stop_all
 from chaosml.substrates.protocol import PodView, Submission
 from chaosml.translation import Clocks
 
@@ -120,7 +120,7 @@ class KubernetesSubstrate:
         )
         self._node_watches.append(watch)
         watch.start()
-        self._take_nodes()
+        self._take_rest()
 
     def _inherit(self, before: Holding | None) -> None:
         """Heal what a run before left; the lease is held."""
@@ -140,7 +140,7 @@ class KubernetesSubstrate:
             raise SubstrateError("a workflow is still running here: `finish` it first")
         workflow = compose(submission, self._run)
         self._mailbox.begin()
-        self._take_nodes()
+        self._take_rest()
         self._wall = WallClock.now(0 if self._own and not self._clocks.others else SKEW_NS)
         self._submission = submission
         tails = Tails(
@@ -344,7 +344,7 @@ class KubernetesSubstrate:
             why_lost = str(error)
         for tail in list(observer.tails.values()):
             tail.stop("the execution ended before the log")
-        self._stop_watches(self._watches)
+        stop_all(self._watches)
         observer.close(why_lost)
         self._observer = self._submission = None
         self._forgetting.clear()
@@ -367,16 +367,10 @@ class KubernetesSubstrate:
                 part()
             except SubstrateError as error:
                 problems.append(str(error))
-        self._stop_watches(self._watches)
-        self._stop_watches(self._node_watches)
+        stop_all(self._watches)
+        stop_all(self._node_watches)
         if problems:
             raise HarnessError("the cluster could not be left in order: " + "; ".join(problems))
-
-    @staticmethod
-    def _stop_watches(watches: list[Reflector]) -> None:
-        for watch in watches:
-            watch.stop()
-        watches.clear()
 
     def _abandon(self) -> None:
         if self._observer is not None:
@@ -384,21 +378,15 @@ class KubernetesSubstrate:
 
     def _reap(self, observer: Observer, workflow: str) -> None:
         """Kill every pod of a workflow that has not ended, and keep Argo from making new ones."""
-        self._removals.remove_workflow(workflow, "Orphan")
-        for pod in observer.pods:
-            at_ns = clock.monotonic_ns()
-            if self._removals.delete(pod, 0.0):
-                observer.note_deletion(pod.uid, how="force", grace_s=0.0, by=HARNESS, at_ns=at_ns)
-        self._removals.remove_pods_of(workflow)
+        for uid, at_ns in self._removals.reap(workflow, observer.pods):
+            observer.note_deletion(uid, how="force", grace_s=0.0, by=HARNESS, at_ns=at_ns)
 
     def _await_quiet(self, observer: Observer) -> None:
         """Wait until every pod has ended and every log was read."""
         deadline = clock.Deadline("end of every pod and log", _QUIET_S)
         while not observer.is_quiet and not deadline.passed and self._failure is None:
             self._drain(wait_s=min(_WAKE_S, deadline.left_s))
-        self._drain()
-        if self._failure is not None:
-            raise self._failure
+        self._take_rest()
 
     def _heal(self) -> None:
         """Open every node that we closed."""
@@ -406,11 +394,11 @@ class KubernetesSubstrate:
 
     # --- nodes ---
 
-    def _take_nodes(self) -> None:
-        """Take what was reported of nodes before an execution begins.
+    def _take_rest(self) -> None:
+        """Take what was reported before an execution begins, or ends.
 
         Raises:
-            SubstrateError: the watch of the nodes is over.
+            SubstrateError: a watch is over.
         """
         self._drain()
         if self._failure is not None:
