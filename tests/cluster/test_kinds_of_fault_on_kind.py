@@ -109,7 +109,8 @@ faults:
     target: {task: train}
     when: {step: 60, settled: true}
     again: [{event: {event: restore}, settled: true}]
-    with: {provider: gcp, nodes: 2, capacity-returns-after: 0s}
+    # So long a notice that no machine ends beside the second strike.
+    with: {provider: gcp, notice: 120s, nodes: 2, capacity-returns-after: 0s}
     views: [seen]
 controls: 1
 trials: 5

@@ -79,6 +79,8 @@ class KindSubstrate(KubeletFaults):
         """The pods that died with each of them."""
         self._kept: set[str] = set()
         """Those whose Node object the cluster still has."""
+        self._promised: set[str] = set()
+        """Those that shall return at once when they have ended."""
         self._renewed: set[tuple[str, str]] = set()
         """Those that ended before their time, and by whom: their end must not come once more."""
         self._wanted: set[str] = set()
@@ -129,18 +131,25 @@ class KindSubstrate(KubeletFaults):
         else:
             delete_if_there(self._api, path_of("nodes", name=node))
             self._cordons.forget(node)
+        if node in self._promised:
+            self._promised.discard(node)
+            self._wanted.add(node)
         return observer.sources.take()
 
     def add_node(self, *, by: str, instead_of: str = "") -> Sequence[Entry]:
-        """Let the worker that was killed first return; without one the capacity is there already.
+        """Let the worker that was killed first return.
 
-        It starts once the API has forgotten the pods that died with it. Where no worker is left to
-        take pods, the emptied one ends before its time and returns: no other machine is there.
+        It starts once the API has forgotten the pods that died with it. Without one the capacity is
+        there already, and `instead_of` returns as soon as it has ended; where no worker is left to
+        take pods, it ends before its time.
         """
         node = next((node for node in self._killed if node not in self._wanted), None)
         if node is not None:
             return self.return_node(node, by=by)
-        if not instead_of or any(self._nodes.is_ready(node) for node in self._nodes.names):
+        if not instead_of:
+            return ()
+        if any(self._nodes.is_ready(node) for node in self._nodes.names):
+            self._promised.add(instead_of)
             return ()
         said = self.stop_node(instead_of, by=by, view="gone")
         self._renewed.add((instead_of, by))
@@ -202,6 +211,7 @@ class KindSubstrate(KubeletFaults):
     def finish(self) -> Sequence[Entry]:
         """End every pod, let every worker be there again."""
         self._renewed.clear()
+        self._promised.clear()
         return super().finish()
 
     def _return(self, node: str, by: str) -> None:
