@@ -204,9 +204,10 @@ class KindSubstrate(KubeletFaults):
         killed = tuple(self._killed)
         for node in killed:
             self._return(node, self._killed[node])
-        if killed:
-            self._await_ready(killed)
         super()._heal()
+        awaited = (*killed, *self._kubelets.take_restored())
+        if awaited:
+            self._await_ready(awaited)
 
     def finish(self) -> Sequence[Entry]:
         """End every pod, let every worker be there again."""

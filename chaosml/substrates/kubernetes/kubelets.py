@@ -100,6 +100,7 @@ class Kubelets:
         self._machines = machines
         self._namespace = namespace
         self._changed: set[str] = set()
+        self._restored: set[str] = set()
 
     def __contains__(self, node: str) -> bool:
         return node in self._changed
@@ -112,6 +113,7 @@ class Kubelets:
     def forget(self, node: str) -> None:
         """Know that a machine died: it starts without what we changed."""
         self._changed.discard(node)
+        self._restored.discard(node)
 
     # --- shutdown ---
 
@@ -236,6 +238,13 @@ class Kubelets:
         """Let a kubelet run as it did before; twice does no harm."""
         self._machines.run(node, _RESTORE)
         self._changed.discard(node)
+        self._restored.add(node)
+
+    def take_restored(self) -> tuple[str, ...]:
+        """Return the nodes whose kubelets were restored since this was asked."""
+        restored = tuple(sorted(self._restored))
+        self._restored.clear()
+        return restored
 
     # --- steps ---
 

@@ -128,12 +128,10 @@ class Terminations:
         if node in self._kubelets:
             self._kubelets.restore(node)
 
-    def restore_all(self) -> tuple[str, ...]:
-        """Let every kubelet be as it was; return whose were not."""
-        changed = self._kubelets.changed
-        for node in changed:
+    def restore_all(self) -> None:
+        """Let every kubelet be as it was."""
+        for node in self._kubelets.changed:
             self.restore(node)
-        return changed
 
     def forget(self, node: str) -> None:
         """Know that a machine died."""
