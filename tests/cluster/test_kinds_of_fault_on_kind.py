@@ -1,6 +1,6 @@
 """Faults of execution and what kubelets do by themselves, on a real cluster: seen, and undone.
 
-One pod a workflow: an execution takes half a minute, and what these faults do is done to one task.
+Cheap: one pod a workflow, one trial a kind.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from one_pod import PIPELINE, WORKFLOW
 from test_safety_on_kind import Run, chaosml
 
 from chaosml.substrates.kubernetes import lease as leases
@@ -33,56 +34,9 @@ LOOK = (
     "ls -d /run/chaosml /run/systemd/system/kubelet.service.d 2>/dev/null; "
     "systemctl is-active kubelet"
 )
-WORKFLOW = """
-apiVersion: argoproj.io/v1alpha1
-kind: Workflow
-metadata: {generateName: one-pod-}
-spec:
-  entrypoint: train
-  podSpecPatch: '{"terminationGracePeriodSeconds": 20}'
-  arguments: {parameters: [{name: bucket, value: b}, {name: run-id, value: r}]}
-  templates:
-    - name: train
-      retryStrategy: {limit: "6", retryPolicy: Always, backoff: {duration: "1"}}
-      container:
-        image: ghcr.io/chaosml/reference:0.1
-        command: [sh, -c]
-        args:
-          - |
-            bucket=--bucket={{workflow.parameters.bucket}}
-            # What the first two say of themselves is not the training's.
-            python -m chaosml.reference.validate --sha256-output /tmp/sha 2>/dev/null &&
-            data="$bucket --dataset-sha256=$(cat /tmp/sha)" &&
-            python -m chaosml.reference.preprocess $data --key-output=/tmp/key 2>/dev/null &&
-            exec python -m chaosml.reference.train $data --steps=120 --checkpoint-every=20 \\
-              --batch-size=32 --seed=7 --pace-ms=20 --notice-poll-ms=500
-        env:
-          - {name: RUN_ID, value: "{{workflow.parameters.run-id}}"}
-          - {name: ATTEMPT, value: "{{retries}}"}
-          - {name: POD_UID, valueFrom: {fieldRef: {fieldPath: metadata.uid}}}
-          - {name: OPENBLAS_NUM_THREADS, value: "1"}
-"""
-SCENARIO = """
-apiVersion: chaosml.dev/v1
-kind: Scenario
-metadata: {name: guarded}
-pipeline:
-  workflow: workflow.yaml
-  isolate: {run-id: run-id, bucket: bucket}
-  training-task: train
-  artifacts:
-    - role: checkpoint
-      key: 'runs/(?P<run>[^/]+)/checkpoints/step-(?P<step>\\d+)/state-(?P<digest>.{12})\\.npz'
-      format: npz
-      commit: marker-last
-      marker: 'runs/{run}/checkpoints/step-{step}/manifest.json'
-    - role: model
-      key: 'runs/(?P<run>[^/]+)/models/digits/model-(?P<digest>[0-9a-f]{12})\\.npz'
-      format: npz
-      commit: marker-last
-      marker: 'runs/{run}/models/digits/manifest.json'
-      final-step: "120"
-  identity-fields: [created, attempt, pod, parent]
+SCENARIO = (
+    PIPELINE
+    + """\
 faults:
   - name: executed-again
     inject: task.rerun
@@ -118,6 +72,7 @@ seed: 7
 deadline: 6m
 expect: {outcome: Succeeded, resume: auto, corruption: none}
 """
+)
 SHOWN = {
     "executed-again": ("exited 0", "went before anybody looked", "train executed again"),
     "zombie": ("cut-off of pod", "writes of the old attempt"),
@@ -186,7 +141,7 @@ def test_every_kind_has_its_receipt_from_a_real_cluster_and_leaves_nothing(
 def test_a_killed_command_has_its_kubelet_restored_by_recover(
     api: KubernetesApi, tmp_path: pathlib.Path
 ) -> None:
-    only = SCENARIO[: SCENARIO.index("  - name: executed-again")]
+    only = f"{PIPELINE}faults:\n"
     only += SCENARIO[SCENARIO.index("  - name: short-of-memory") :]
     only = only.partition("  - name: all-taken")[0] + "controls: 1\n"
     only += "trials: 1\nseed: 7\ndeadline: 6m\nexpect: {outcome: Succeeded}\n"
