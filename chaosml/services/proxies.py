@@ -26,7 +26,7 @@ from chaosml.event import DOWN
 __all__ = ["Proxies"]
 
 _CALL_S = 20.0
-"""On a cluster a call goes through the API server and a kubelet: on a busy one that takes seconds."""
+"""On a cluster a call goes through API server and kubelet: on a busy one that takes seconds."""
 _START_S = 60.0
 _POLL_S = 0.2
 
