@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
 import pathlib
 import sys
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chaosml import verbs
+from chaosml import completion, verbs
 from chaosml.cluster import commands as cluster_verbs
 from chaosml.errors import ChaosmlError, HarnessError, ScenarioError
 from chaosml.terminal import Doubt, Form, Terminal, set_values
@@ -36,6 +35,7 @@ _DEBUG_VARIABLE = "CHAOSML_DEBUG"
 _HELP = """Find out whether an ML pipeline survives the loss of its machines, and if not, why.
 
 \b
+  chaosml init -- python train.py --out {store}    a scenario for your own training
   chaosml plan scenarios/spot.yaml       what would be done, without doing it
   chaosml run scenarios/spot.yaml        do it and judge it
   chaosml judge reports/spot/latest      judge the same evidence again
@@ -53,7 +53,30 @@ _RUN_HELP = """Run scenarios and judge them: first undisturbed, then under each 
   chaosml run scenarios/spot.yaml --pipeline my-workflow.yaml --output json
 """
 
-_JUDGE_HELP = """Judge a recorded run again and write its reports anew.
+_PLAN_HELP = """Show what a run would do, without doing it: controls, trials, places, views.
+
+With --diff and --on kind or cluster: what becomes of the Workflow document.
+
+\b
+  chaosml plan scenarios/spot.yaml
+  chaosml plan scenarios/spot.yaml --trials 20 --output json
+  chaosml plan scenarios/spot.yaml --diff --on kind
+"""
+
+_VALIDATE_HELP = """Check scenario and workflow files; print every problem as file:line:column.
+
+\b
+  chaosml validate scenarios/spot.yaml
+  chaosml validate scenarios/pipelines/resilient.yaml my.chaos.yaml
+"""
+
+_VERSION_HELP = """Print the version.
+
+\b
+  chaosml version
+"""
+
+_JUDGE_HELP = """Judge a recorded run or sweep again and write its reports anew.
 
 \b
   chaosml judge reports/spot/latest
@@ -69,8 +92,14 @@ _app = typer.Typer(
 )
 
 
-_Scenarios = Annotated[list[pathlib.Path], typer.Argument(metavar="SCENARIO", show_default=False)]
-_Scenario = Annotated[pathlib.Path, typer.Argument(metavar="SCENARIO", show_default=False)]
+_Scenarios = Annotated[
+    list[pathlib.Path],
+    typer.Argument(metavar="SCENARIO", show_default=False, autocompletion=completion.scenarios),
+]
+_Scenario = Annotated[
+    pathlib.Path,
+    typer.Argument(metavar="SCENARIO", show_default=False, autocompletion=completion.scenarios),
+]
 _Pipeline = Annotated[
     pathlib.Path | None,
     typer.Option(metavar="WORKFLOW", help="Another Workflow document for the same scenario."),
@@ -94,7 +123,12 @@ _Deadline = Annotated[
     str | None, typer.Option(metavar="DURATION", help="Limit of every execution, such as 20m.")
 ]
 _On = Annotated[
-    str, typer.Option(metavar="SUBSTRATE", help="Where pipelines run: embedded, kind or cluster.")
+    str,
+    typer.Option(
+        metavar="SUBSTRATE",
+        help="Where pipelines run: embedded, kind or cluster.",
+        autocompletion=completion.substrates,
+    ),
 ]
 _Context = Annotated[
     str | None, typer.Option(help="Context of the kubeconfig; `--on cluster` needs one.")
@@ -114,6 +148,8 @@ def main(arguments: list[str] | None = None) -> int:
         # A terminal that knows ASCII only gets question marks, not a traceback.
         if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
             reconfigure(errors="replace")
+    if completion.VARIABLE in os.environ:
+        completion.prepare()
     try:
         _app(args=arguments, prog_name="chaosml")
     except SystemExit as ended:
@@ -179,7 +215,7 @@ def _run(
     _leave(_attempt_all(scenario, run_one))
 
 
-@_app.command("plan", short_help="Show what a run would do, without doing it.")
+@_app.command("plan", help=_PLAN_HELP, short_help="Show what a run would do.")
 def _plan(
     scenario: _Scenario,
     pipeline: _Pipeline = None,
@@ -192,11 +228,6 @@ def _plan(
     ] = False,
     output: _Output = Form.TEXT,
 ) -> None:
-    """Show what a run would do, without doing it: controls, trials, places, views.
-
-    With --diff and --on kind or cluster: what becomes of the Workflow document.
-    """
-
     def show() -> int:
         import msgspec
 
@@ -224,11 +255,10 @@ def _plan(
     _leave(_attempt(show))
 
 
-@_app.command("validate", short_help="Check scenario and workflow files.")
+@_app.command("validate", help=_VALIDATE_HELP, short_help="Check scenarios and workflows.")
 def _validate(
     file: Annotated[list[pathlib.Path], typer.Argument(metavar="FILE", show_default=False)],
 ) -> None:
-    """Check scenario and workflow files; print every problem as file:line:column."""
     _leave(_attempt_all(file, _validate_one))
 
 
@@ -251,29 +281,21 @@ def _validate_one(path: pathlib.Path) -> int:
     return 0
 
 
-@_app.command("schema")
-def _schema() -> None:
-    """Print the JSON Schema of scenarios, for editors."""
-
-    def show() -> int:
-        from chaosml.scenario.schema import schema
-
-        _emit(json.dumps(schema(), indent=2, ensure_ascii=False) + "\n")
-        return 0
-
-    _leave(_attempt(show))
-
-
 @_app.command("judge", help=_JUDGE_HELP)
 def _judge(
-    run: Annotated[pathlib.Path, typer.Argument(metavar="RUN", show_default=False)],
+    run: Annotated[
+        pathlib.Path,
+        typer.Argument(metavar="RUN", show_default=False, autocompletion=completion.runs),
+    ],
     output: _Output = Form.TEXT,
     unknown: _Unknown = Doubt.FAIL,
 ) -> None:
     def judge() -> int:
-        from chaosml import runner
+        from chaosml.runner import rejudge
+        from chaosml.sweep.commands import judge_sweep
 
-        return _conclude(runner.rejudge(run), output, unknown)
+        code = judge_sweep(run, output, unknown, _TERMINAL)
+        return _conclude(rejudge(run), output, unknown) if code is None else code
 
     _leave(_attempt(judge))
 
@@ -290,9 +312,8 @@ def _services(context: typer.Context) -> None:
     _leave(process.main(context.args))
 
 
-@_app.command("version")
+@_app.command("version", help=_VERSION_HELP, short_help="Print the version.")
 def _version() -> None:
-    """Print the version."""
     _leave(_attempt(_show_version))
 
 

@@ -40,6 +40,7 @@ __all__ = [
     "ClaimStep",
     "ClaimUnreadable",
     "ContainerStatus",
+    "Deletion",
     "DisturbanceAdded",
     "DisturbanceRemoved",
     "Emission",
@@ -382,6 +383,16 @@ class ClaimUnreadable(_Fact, frozen=True, kw_only=True, tag="unreadable"):
     why: str
 
 
+class Deletion(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the objects that a DeleteObjects request deleted."""
+
+    key: str
+    version: str | None = None
+    """The version that was removed for good; None: the object as such."""
+    marker: str | None = None
+    """Version id of the delete marker that was made; empty where the answer does not say."""
+
+
 class Request(_Fact, frozen=True, kw_only=True, tag="request"):
     """A request at the gate; its interval runs from the first byte in to the answer out."""
 
@@ -410,6 +421,8 @@ class Request(_Fact, frozen=True, kw_only=True, tag="request"):
     """`if-none-match:*`, `if-match:…`."""
     upload: str | None = None
     part: int | None = None
+    deletions: tuple[Deletion, ...] = ()
+    """What DeleteObjects deleted."""
     injection: str | None = None
     """The injection that the gate disturbed it for."""
 

@@ -12,8 +12,11 @@ from typing import Annotated
 
 import typer
 
+from chaosml import completion
 from chaosml.errors import UsageError
+from chaosml.explain import commands as explain_verbs
 from chaosml.lint import commands as lint_verb
+from chaosml.scaffold import commands as init_verb
 from chaosml.scorecard import commands as scorecard_verbs
 from chaosml.selftest import command as selftest
 from chaosml.sweep import commands as sweep_verb
@@ -40,6 +43,20 @@ Exit codes: 0 all is healed, 2 no such context, 4 something is not, or a living 
 the namespace.
 """
 
+_SCHEMA_HELP = """Print the JSON Schema of scenarios, for editors.
+
+\b
+  chaosml schema > chaosml.schema.json
+"""
+
+_COMPLETION_HELP = """Print what makes your shell complete verbs, options, scenarios and runs.
+
+\b
+  chaosml completion bash      in ~/.bashrc: source <(chaosml completion bash)
+  chaosml completion zsh       in ~/.zshrc, after compinit: source <(chaosml completion zsh)
+  chaosml completion fish      into ~/.config/fish/completions/chaosml.fish
+"""
+
 _MERGE_HELP = """Put the reports together that the jobs of `pytest --chaosml-shard I/N` left.
 
 Copies their runs into one folder, writes one junit.xml there and prints one overview. A
@@ -58,12 +75,40 @@ _ABSENT = 3
 
 def mount(app: typer.Typer, terminal: Terminal) -> None:
     """Add the verbs to the command line."""
+    init_verb.mount(app, terminal)
+    explain_verbs.mount(app, terminal)
     lint_verb.mount(app, terminal)
     selftest.mount(app, terminal)
     sweep_verb.mount(app, terminal)
     scorecard_verbs.mount(app, terminal)
     _mount_recover(app, terminal)
     _mount_merge(app, terminal)
+    _mount_schema(app, terminal)
+    _mount_completion(app, terminal)
+
+
+def _mount_schema(app: typer.Typer, terminal: Terminal) -> None:
+    @app.command("schema", help=_SCHEMA_HELP, short_help="Print the JSON Schema of scenarios.")
+    def schema() -> None:
+        def show() -> int:
+            import json
+
+            from chaosml.explain.schema import schema
+
+            terminal.emit(json.dumps(schema(), indent=2, ensure_ascii=False) + "\n")
+            return 0
+
+        raise typer.Exit(terminal.attempt(show))
+
+
+def _mount_completion(app: typer.Typer, terminal: Terminal) -> None:
+    @app.command("completion", help=_COMPLETION_HELP, short_help="Print a script for your shell.")
+    def complete(shell: Annotated[completion.Shell, typer.Argument(show_default=False)]) -> None:
+        def show() -> int:
+            terminal.emit(completion.script(shell))
+            return 0
+
+        raise typer.Exit(terminal.attempt(show))
 
 
 def _mount_merge(app: typer.Typer, terminal: Terminal) -> None:

@@ -1,5 +1,5 @@
 """The audit: what the store really holds once every pod is dead."""
 
-from chaosml.audit.observe import audit, check_empty
+from chaosml.audit.observe import audit, check_empty, observe
 
-__all__ = ["audit", "check_empty"]
+__all__ = ["audit", "check_empty", "observe"]

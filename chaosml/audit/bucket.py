@@ -32,7 +32,6 @@ __all__ = [
     "OBJECT_BYTES_MAX",
     "Body",
     "Bucket",
-    "Connection",
     "Pending",
     "UnavailableError",
     "Version",
@@ -94,29 +93,6 @@ class Body:
     """Content headers and user metadata, as a writer would send them."""
 
 
-class Connection:
-    """A client of one store, made when it is first needed: that takes a tenth of a second."""
-
-    def __init__(self) -> None:
-        self._client: Any = None
-
-    def client(self, url: str, access_key: str, secret_key: str) -> Any:
-        """Return the client; the arguments of the first call count."""
-        if self._client is None:
-            self._client = boto3.session.Session(
-                aws_access_key_id=access_key,
-                aws_secret_access_key=secret_key,
-                region_name="us-east-1",
-                botocore_session=botocore.session.Session(session_vars=_NO_PROFILE),
-            ).client("s3", endpoint_url=url, config=_CONFIG)
-        return self._client
-
-    def close(self) -> None:
-        """Close the connections."""
-        if self._client is not None:
-            self._client.close()
-
-
 class Bucket:
     """One bucket of one store; every request ends within `deadline`."""
 
@@ -128,9 +104,8 @@ class Bucket:
         *,
         access_key: str = "chaosml",
         secret_key: str = "chaosml",
-        connection: Connection | None = None,
     ) -> None:
-        """Make a client, unless one is given; nothing is sent yet.
+        """Make a client; nothing is sent yet.
 
         Raises:
             ServiceError: the address is none.
@@ -138,16 +113,13 @@ class Bucket:
         self.name = name
         self._url = _without_credentials(store_url)
         self._deadline = deadline
-        self._connection = connection or Connection()
-        self._keeps_connection = connection is not None
         self._client: Any = self._ask(
-            "make a client", lambda: self._connection.client(self._url, access_key, secret_key)
+            "make a client", lambda: _make_client(self._url, access_key, secret_key)
         )
 
     def close(self) -> None:
-        """Close the connections, unless they were given."""
-        if not self._keeps_connection:
-            self._connection.close()
+        """Close the connections."""
+        self._client.close()
 
     def exists(self) -> bool:
         """Return whether the bucket is there.
@@ -337,6 +309,15 @@ _CONFIG = Config(
     # We digest what we read; what a client once claimed about it is no reason not to look.
     response_checksum_validation="when_required",
 )
+
+
+def _make_client(url: str, access_key: str, secret_key: str) -> Any:
+    return boto3.session.Session(
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
+        region_name="us-east-1",
+        botocore_session=botocore.session.Session(session_vars=_NO_PROFILE),
+    ).client("s3", endpoint_url=url, config=_CONFIG)
 
 
 def _version(entry: Mapping[str, Any], *, deleted: bool) -> Version:

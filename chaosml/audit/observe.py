@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import pathlib
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO, Protocol
 
 from chaosml import clock
 from chaosml.artifacts.content import Content
 from chaosml.artifacts.contract import Classified, Contract, Kind
 from chaosml.artifacts.formats import read_content
-from chaosml.audit.bucket import Bucket, Connection, UnavailableError, Version
+from chaosml.audit.bucket import Body, Bucket, Pending, UnavailableError, Version
 from chaosml.event import (
     ArtifactObserved,
     AuditFinished,
@@ -27,7 +28,7 @@ from chaosml.event import (
     UploadPending,
 )
 
-__all__ = ["SOURCE", "ContentId", "Known", "audit", "check_empty"]
+__all__ = ["SOURCE", "ContentId", "Known", "Reader", "audit", "check_empty", "observe"]
 
 SOURCE = "audit"
 _LIMIT_S = 600.0
@@ -43,6 +44,48 @@ Known = tuple[int, str, Content]
 """Size, SHA-256 and what the format says."""
 
 
+class Reader(Protocol):
+    """A bucket as an audit reads it; see `Bucket`, which does so through S3."""
+
+    @property
+    def name(self) -> str:
+        """Of the bucket."""
+
+    def is_versioned(self) -> bool:
+        """Return whether every version is kept."""
+
+    def versions(self) -> Sequence[Version]:
+        """Return every version and delete marker, by key, the oldest of a key first."""
+
+    def pending(self) -> Sequence[Pending]:
+        """Return the multipart uploads that nobody ended."""
+
+    def read(self, version: Version, file: IO[bytes]) -> Body:
+        """Copy a version to `file` and rewind that.
+
+        Raises:
+            UnavailableError: this one cannot be read.
+            ServiceError: the store does not answer.
+        """
+
+
+def observe(
+    reader: Reader, contract: Contract, *, known: dict[ContentId, Known] | None = None
+) -> Iterator[Emission]:
+    """Yield what a bucket holds, numbered from 1; `AuditFinished` comes last.
+
+    Args:
+        reader: Reads the bucket.
+        contract: Which keys to read, and as what.
+        known: What was read of contents before; completed. Only for audits of one and the same
+            embedded store, whose ETags tell contents apart.
+
+    Raises:
+        ServiceError: the store does not answer.
+    """
+    yield from _Audit(reader, contract, {} if known is None else known).run()
+
+
 def audit(
     store_url: str,
     bucket: str,
@@ -51,8 +94,6 @@ def audit(
     access_key: str = "chaosml",
     secret_key: str = "chaosml",
     limit_s: float = _LIMIT_S,
-    known: dict[ContentId, Known] | None = None,
-    connection: Connection | None = None,
 ) -> Iterator[Emission]:
     """Yield what the bucket holds, numbered from 1; `AuditFinished` comes last.
 
@@ -65,9 +106,6 @@ def audit(
         access_key: For a store that checks credentials.
         secret_key: The secret of `access_key`.
         limit_s: Limit for the whole audit.
-        known: What was read of contents before; completed. Only for audits of one and the same
-            embedded store, whose ETags tell contents apart.
-        connection: To the store, for several audits of it.
 
     Raises:
         ServiceError: the store does not answer, has no such bucket, or is too slow.
@@ -78,10 +116,9 @@ def audit(
         clock.Deadline("the audit", limit_s),
         access_key=access_key,
         secret_key=secret_key,
-        connection=connection,
     )
     try:
-        yield from _Audit(reader, contract, known).run()
+        yield from observe(reader, contract)
     finally:
         reader.close()
 
@@ -112,13 +149,11 @@ def check_empty(
 class _Audit:
     """One reading of one bucket."""
 
-    def __init__(
-        self, bucket: Bucket, contract: Contract, known: dict[ContentId, Known] | None
-    ) -> None:
+    def __init__(self, bucket: Reader, contract: Contract, known: dict[ContentId, Known]) -> None:
         self._bucket = bucket
         self._contract = contract
         self._number = 0
-        self._read: dict[ContentId, Known] = {} if known is None else known
+        self._read = known
 
     def run(self) -> Iterator[Emission]:
         start_ns = clock.monotonic_ns()

@@ -216,6 +216,12 @@ def _judge_steps(evidence: Evidence, trial: Analysis, most: int) -> Verdict:
     if not trial.outages and not evidence.is_valid(trial):
         words = "no outage was caused: see effect"
         return unknown(_NAME, expectation, trial.name, "not-injected", words)
+    training = trial.timeline.training_task
+    if not any(one.lineage.parts for one in evidence.executions) and any(
+        outage.task == training for outage in trial.outages
+    ):
+        words = "the pipeline claims no steps, so none can be counted"
+        return unknown(_NAME, expectation, trial.name, "no-ledger", words)
     total = 0
     refs: tuple[EventRef, ...] = ()
     cut_short = next((outage for outage in trial.outages if _ran_out_of_grace(outage)), None)

@@ -23,12 +23,17 @@ from chaosml.checkers.ledger import (
 )
 from chaosml.checkers.reference import CONTROLS_NEEDED, Reference
 from chaosml.checkers.restores import restore_flaws, unobserved_restore
+from chaosml.checkers.unclaimed import find_setback, restored_by, unknown_start
 from chaosml.timeline.analysis import Analysis
 from chaosml.verdict import EventRef, Status, Verdict
 
 __all__ = ["Resume", "diverges"]
 
 _NAME = "resume"
+_RESTORE_ADVICE = (
+    "look for the newest committed checkpoint at every start, whatever the attempt's number says: "
+    "a pod can be restarted without a retry"
+)
 _EXPLAINED_BY_LABELS = frozenset({"claims-inconsistent", "lineage-unknown", "diverged-trajectory"})
 """Causes that a checkpoint under the name of another step brings about."""
 
@@ -193,8 +198,7 @@ class _Trial:
                     *cite(self.trial, flaw.at, f"restored step {flaw.restored}"),
                 ),
                 {"restored_step": flaw.restored, "committed_step": flaw.commit.step},
-                "look for the newest committed checkpoint at every start, whatever the attempt's "
-                "number says: a pod can be restarted without a retry",
+                _RESTORE_ADVICE,
             )
         unseen = unobserved_restore(self.trial)
         if unseen is not None:
@@ -230,13 +234,39 @@ class _Trial:
             phase = "did not end" if final is None else f"ended {final.fact.phase}"
             return self._unknown("no-final-state", f"the workflow {phase}: see outcome")
         if not self.trial.lineage.parts:
-            return self._unknown(
-                "no-ledger", "the pipeline claims no steps, so none can be checked"
-            )
+            return self._judge_unclaimed()
         wanted, reached = self.trial.final_step, self.trial.lineage.last_step
         if wanted is not None and reached < wanted:
             return self._unknown("evidence-lost", f"no step after {reached} of {wanted} is known")
         return None
+
+    def _judge_unclaimed(self) -> Verdict | None:
+        """Judge a training that claims no steps by what it read and saved; None: by its state."""
+        if self.mode == "ledger" or any(one.lineage.parts for one in self.reference.controls):
+            return self._unknown(
+                "no-ledger", "the pipeline claims no steps, so none can be checked"
+            )
+        setback = find_setback(self.trial)
+        if setback is None:
+            why = unknown_start(self.trial)
+            return self._unknown("restore-not-observed", why) if why else None
+        there, saved = setback.there, setback.saved
+        status, cause = Status.FAIL, setback.cause
+        if not setback.sure:
+            status, cause = Status.UNKNOWN, "order-unknown"
+        named = "" if there.step is None else f", step {there.step},"
+        return _verdict(
+            self.trial,
+            status,
+            cause,
+            f"{setback.words} {there.key}{named} was committed before it started",
+            (
+                *cite(self.trial, there.at, f"{there.key} committed"),
+                *cite(self.trial, saved.at, f"{saved.key} saved first"),
+            ),
+            {"saved_step": saved.step, "committed_step": there.step},
+            _RESTORE_ADVICE,
+        )
 
     def _judge_labels(self, *, always: bool = False) -> Verdict | None:
         part = self.reference.part
@@ -350,10 +380,8 @@ class _Trial:
         )
 
     def _pass_exact(self) -> Verdict:
-        lineage = self.trial.lineage
         names = ", ".join(self.reference.state)
-        restores = [part.start for part in lineage.parts if part.start]
-        how = f"restored at step {', '.join(map(str, restores))}" if restores else "no restore"
+        restores, how = self._restores()
         refs = tuple(
             ref
             for version in self.trial.final_objects("checkpoint")[:2]
@@ -363,8 +391,22 @@ class _Trial:
             self.trial,
             Status.PASS,
             None,
-            f"exact: {names} equal to {self.reference.count} controls'; steps 1 to "
-            f"{lineage.last_step} each once with the same batches; {how}",
+            f"exact: {names} equal to {self.reference.count} controls'; {how}",
             refs,
-            {"restores": len(restores)},
+            {"restores": restores},
+        )
+
+    def _restores(self) -> tuple[int, str]:
+        """Return how often a checkpoint was restored, and what is known of the steps."""
+        lineage = self.trial.lineage
+        if not lineage.parts:
+            training = self.timeline.pods_of(self.timeline.training_task)
+            read = [pod for pod in training if restored_by(self.trial, pod)]
+            how = f"{len(read)} attempts read a checkpoint" if read else "no restore"
+            return len(read), f"{how}; no steps are claimed, so only the end is compared"
+        restored = [part.start for part in lineage.parts if part.start]
+        how = f"restored at step {', '.join(map(str, restored))}" if restored else "no restore"
+        return (
+            len(restored),
+            f"steps 1 to {lineage.last_step} each once with the same batches; {how}",
         )

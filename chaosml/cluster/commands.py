@@ -6,6 +6,7 @@ that these verbs behave as all others do.
 
 from __future__ import annotations
 
+import enum
 import json
 import pathlib
 from dataclasses import asdict
@@ -13,16 +14,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chaosml import completion
 from chaosml.cluster.survey import commands as survey
+from chaosml.errors import UsageError
 from chaosml.terminal import Form, Terminal
 
 if TYPE_CHECKING:
     from chaosml.cluster.diagnosis import Check
     from chaosml.cluster.inspection import ClusterStatus
 
-__all__ = ["Image", "ToxiproxyImage", "mount"]
+__all__ = ["Image", "Place", "ToxiproxyImage", "mount"]
 
 _UNREADY = 4
+
+
+class Place(enum.StrEnum):
+    """Where runs happen."""
+
+    EMBEDDED = "embedded"
+    KIND = "kind"
+    CLUSTER = "cluster"
+
 
 _CLUSTER_HELP = """Make, look at and remove the kind cluster of `chaosml run --on kind`.
 
@@ -32,7 +44,7 @@ _CLUSTER_HELP = """Make, look at and remove the kind cluster of `chaosml run --o
   chaosml cluster down      remove it
   chaosml cluster survey    measure how Argo surfaces deaths, on a cluster of its own
 
-Needs Docker and kind; `chaosml doctor` says what is missing.
+Needs Docker and kind; `chaosml doctor --on kind` says what is missing.
 """
 
 _UP_HELP = """Make the cluster ready for runs: nodes, images, Argo Workflows, a namespace.
@@ -47,14 +59,30 @@ replaced where it was never finished or where an option asks for something else.
   chaosml cluster up --node-image mirror.example.com/kindest/node:v1.34.4
 """
 
-_DOCTOR_HELP = """Say what is missing for runs on a cluster, and the command that gives it.
+_STATUS_HELP = """Say what there is of the cluster; exit code 0 if runs can use it as it is, else 4.
 
-Without --context it looks at this machine and the kind cluster; with it, at that
-cluster: Argo Workflows, the namespace's label, and your permissions for each fault,
-with the smallest Role that grants them. It changes nothing.
+\b
+  chaosml cluster status
+  chaosml cluster status --output json
+"""
+
+_DOWN_HELP = """Remove the cluster with everything in it; one that is not there is fine.
+
+\b
+  chaosml cluster down
+  chaosml cluster down --force
+"""
+
+_DOCTOR_HELP = """Say what is missing for runs, and the command that gives it.
+
+Embedded runs need this machine alone. For --on kind it looks at Docker and the kind
+cluster, too; with --context at that cluster: Argo Workflows, the namespace's label, and
+your permissions for each fault, with the smallest Role that grants them. It changes
+nothing.
 
 \b
   chaosml doctor
+  chaosml doctor --on kind
   chaosml doctor --context staging --namespace ml-chaos
   chaosml doctor --context staging --fault pod.delete --fault node.drain
 
@@ -93,9 +121,18 @@ ToxiproxyImage = Annotated[
     str | None, typer.Option("--toxiproxy-image", metavar="IMAGE", help="From a mirror.")
 ]
 _Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
+_On = Annotated[
+    Place | None,
+    typer.Option(help="Where runs would be.", show_default="embedded; with --context: cluster"),
+]
 _Context = Annotated[str | None, typer.Option(metavar="NAME", help="A context of your kubeconfig.")]
 _Fault = Annotated[
-    list[str] | None, typer.Option(metavar="KIND", help="Permissions of this fault; default: all.")
+    list[str] | None,
+    typer.Option(
+        metavar="KIND",
+        help="Permissions of this fault; default: all.",
+        autocompletion=completion.faults,
+    ),
 ]
 
 
@@ -175,10 +212,8 @@ def _pairs(items: list[str] | None) -> dict[str, str] | None:
 
 
 def _add_status(app: typer.Typer, terminal: Terminal) -> None:
-    @app.command("status", short_help="What there is of the cluster.")
+    @app.command("status", help=_STATUS_HELP, short_help="What there is of the cluster.")
     def status(name: _Name = "chaosml", output: _Output = Form.TEXT) -> None:
-        """Say what there is of the cluster; exit code 0 if runs can use it as it is, else 4."""
-
         def look() -> int:
             from chaosml.cluster.life import status
 
@@ -212,15 +247,13 @@ def _status_text(found: ClusterStatus) -> str:
 
 
 def _add_down(app: typer.Typer, terminal: Terminal) -> None:
-    @app.command("down", short_help="Remove the cluster.")
+    @app.command("down", help=_DOWN_HELP, short_help="Remove the cluster.")
     def down(
         name: _Name = "chaosml",
         force: Annotated[
             bool, typer.Option("--force", help="Although a run uses the cluster.")
         ] = False,
     ) -> None:
-        """Remove the cluster with everything in it; one that is not there is fine."""
-
         def remove() -> int:
             from chaosml.cluster.life import down
 
@@ -236,6 +269,7 @@ def _add_down(app: typer.Typer, terminal: Terminal) -> None:
 def _add_doctor(app: typer.Typer, terminal: Terminal) -> None:
     @app.command("doctor", help=_DOCTOR_HELP, short_help="Say what is missing, and the remedy.")
     def doctor(
+        on: _On = None,
         context: _Context = None,
         namespace: _Namespace = "chaosml",
         fault: _Fault = None,
@@ -243,9 +277,11 @@ def _add_doctor(app: typer.Typer, terminal: Terminal) -> None:
         output: _Output = Form.TEXT,
     ) -> None:
         def diagnose() -> int:
-            from chaosml.cluster.diagnosis import State, doctor
+            from chaosml.cluster.diagnosis import State, doctor, look_at_machine
 
-            checks = doctor(context, namespace, fault, name)
+            place = _place(on, context)
+            looks_here = place is Place.EMBEDDED
+            checks = look_at_machine() if looks_here else doctor(context, namespace, fault, name)
             if output is Form.JSON:
                 terminal.emit(json.dumps([asdict(check) for check in checks], indent=2) + "\n")
             else:
@@ -255,6 +291,21 @@ def _add_doctor(app: typer.Typer, terminal: Terminal) -> None:
             return _UNREADY if any(check.state is State.MISSING for check in checks) else 0
 
         raise typer.Exit(terminal.attempt(diagnose))
+
+
+def _place(on: Place | None, context: str | None) -> Place:
+    """Return where the runs would be; a context alone says that it is its cluster.
+
+    Raises:
+        UsageError: the two contradict one another.
+    """
+    if on is Place.CLUSTER and context is None:
+        raise UsageError("--on cluster needs --context NAME, a context of your kubeconfig")
+    if on not in (None, Place.CLUSTER) and context is not None:
+        raise UsageError(
+            f"--context {context} names a cluster, --on {on} does not: give one of them"
+        )
+    return on or (Place.EMBEDDED if context is None else Place.CLUSTER)
 
 
 def _check_text(check: Check) -> str:

@@ -1,4 +1,4 @@
-"""What is missing on this machine and in a cluster, and the command that gives it.
+"""What runs miss on this machine or in a cluster, and the command that gives it.
 
 Checks build on one another: where one fails, those that need it are not made, so that
 a missing Docker is said once and not five times.
@@ -17,8 +17,10 @@ from chaosml.cluster.api import Api, connect, connect_kind, contexts
 from chaosml.cluster.inspection import inspect
 from chaosml.cluster.options import CLUSTER_NAME, NAMESPACE, parse_version
 from chaosml.errors import SubstrateError
+from chaosml.substrates.embedded.needs import needs
+from chaosml.substrates.kubernetes.names import ACCOUNT
 
-__all__ = ["Check", "State", "doctor"]
+__all__ = ["Check", "State", "doctor", "look_at_machine"]
 
 _OLDEST_ARGO = (3, 6)
 _ENABLED = "chaosml.dev/enabled"
@@ -33,7 +35,7 @@ class State(enum.StrEnum):
     NOTE = "note"
     """Worth knowing; nothing depends on it."""
     MISSING = "missing"
-    """A run on a cluster fails without it."""
+    """A run fails without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +51,23 @@ class Check:
     """YAML that belongs to the remedy."""
 
 
+def look_at_machine() -> list[Check]:
+    """Look at everything that embedded runs need."""
+    return [
+        Check(
+            need.subject, State.MISSING if need.remedy else State.OK, need.found, need.remedy or ""
+        )
+        for need in needs()
+    ]
+
+
 def doctor(
     context: str | None = None,
     namespace: str = NAMESPACE,
     faults: Sequence[str] | None = None,
     cluster: str = CLUSTER_NAME,
 ) -> list[Check]:
-    """Look at everything that runs need.
+    """Look at everything that runs on a cluster need.
 
     Args:
         context: A cluster of the user's kubeconfig; without it, the kind cluster of chaosml.
@@ -212,9 +224,9 @@ def _namespace(api: Api, namespace: str) -> Check:
 
 def _janitor(api: Api, namespace: str, rules: Sequence[permissions.Rule]) -> Check:
     subject = "janitor"
-    answer = api.ask("get", f"/api/v1/namespaces/{namespace}/serviceaccounts/{janitor.ACCOUNT}")
+    answer = api.ask("get", f"/api/v1/namespaces/{namespace}/serviceaccounts/{ACCOUNT}")
     if answer.succeeded:
-        return Check(subject, State.OK, f"has its service account {janitor.ACCOUNT}")
+        return Check(subject, State.OK, f"has its service account {ACCOUNT}")
     if answer.status != _NOT_FOUND:
         found = f"unknown: {answer.message}"
         return Check(subject, State.NOTE, found, "a run says whether it has one")

@@ -20,6 +20,7 @@ from chaosml.cluster.api import Api, connect_kind
 from chaosml.cluster.argo import ArgoInstall, find
 from chaosml.errors import SubstrateError, UsageError
 from chaosml.store.owner import Process
+from chaosml.substrates.kubernetes.names import LEASE, OWNER
 
 __all__ = [
     "MARK",
@@ -37,10 +38,6 @@ MARK = "/api/v1/namespaces/kube-system/configmaps/chaosml-cluster"
 """ConfigMap that says that a cluster is ours and was made to its end."""
 
 _LEASES = "/apis/coordination.k8s.io/v1/leases"
-_LEASE = "chaosml"
-"""Name of the Lease of a run in its namespace."""
-_OWNER = "chaosml.dev/owner"
-"""Annotation of a Lease with the process that holds it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +208,7 @@ def holder(api: Api) -> str | None:
     for lease in listed.body.get("items", []) if listed.succeeded else []:
         metadata, spec = lease["metadata"], lease.get("spec", {})
         identity, renewed = spec.get("holderIdentity"), spec.get("renewTime")
-        if metadata["name"] == _LEASE and identity and renewed and not _is_dead(metadata):
+        if metadata["name"] == LEASE and identity and renewed and not _is_dead(metadata):
             length = datetime.timedelta(seconds=spec.get("leaseDurationSeconds", 0))
             if datetime.datetime.fromisoformat(renewed) + length > clock.utc_now():
                 return f"{identity} (namespace {metadata['namespace']})"
@@ -220,7 +217,7 @@ def holder(api: Api) -> str | None:
 
 def _is_dead(metadata: Mapping[str, Any]) -> bool:
     """Whether whoever holds a Lease was a process of this host that is gone."""
-    said = (metadata.get("annotations") or {}).get(_OWNER)
+    said = (metadata.get("annotations") or {}).get(OWNER)
     try:
         return said is not None and msgspec.json.decode(said, type=Process).is_provably_dead
     except msgspec.MsgspecError:

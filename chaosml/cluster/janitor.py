@@ -11,10 +11,10 @@ from typing import Any
 import yaml
 
 from chaosml.cluster.api import Api
+from chaosml.substrates.kubernetes.names import ACCOUNT, LEASE
 
-__all__ = ["ACCOUNT", "apply", "documents", "documents_yaml"]
+__all__ = ["apply", "documents", "documents_yaml"]
 
-ACCOUNT = "chaosml-janitor"
 _RBAC = "rbac.authorization.k8s.io"
 _IN_NAMESPACE: list[dict[str, Any]] = [
     {
@@ -30,7 +30,7 @@ _IN_NAMESPACE: list[dict[str, Any]] = [
     {
         "apiGroups": ["coordination.k8s.io"],
         "resources": ["leases"],
-        "resourceNames": ["chaosml"],
+        "resourceNames": [LEASE],
         "verbs": ["get", "update"],
     },
 ]
@@ -67,7 +67,10 @@ def documents(namespace: str, *, nodes: bool = True) -> list[dict[str, Any]]:
                 "rules": _EVERYWHERE,
             },
             _binding(
-                "ClusterRoleBinding", "ClusterRole", {"name": f"{ACCOUNT}-{namespace}"}, account
+                "ClusterRoleBinding",
+                "ClusterRole",
+                {"name": f"{ACCOUNT}-{namespace}"},
+                account,
             ),
         ]
     return found

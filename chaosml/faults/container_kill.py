@@ -6,7 +6,7 @@ for process 1, Argo's executor, which passes it on; SIGKILL, which it cannot pas
 by the container's shell.
 Permissions: `get` and `create` on pods/exec. Heal: none needed, the task fails and is retried.
 Receipt: the signal, sent while the program ran, and the program's end. With `survives` the
-signal alone: the program handles it and goes on.
+signal alone: the program handles it and goes on (else INVALID, `not-survived`).
 """
 
 from __future__ import annotations
@@ -48,12 +48,14 @@ def _check_signal(name: str) -> str:
 class ContainerKillOptions(BaseModel):
     """Options of `container.kill`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, json_schema_extra={"examples": [{"signal": "SIGTERM"}]}
+    )
 
     signal: Annotated[str, AfterValidator(_check_signal)] = "SIGKILL"
     """By name, with or without `SIG`."""
     survives: Boolean = False
-    """Whether the program handles the signal and goes on, such as one that asks it to save."""
+    """The program handles the signal and goes on; its end with another code than 0 is INVALID."""
 
     @model_validator(mode="after")
     def _check(self) -> ContainerKillOptions:

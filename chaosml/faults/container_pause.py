@@ -4,7 +4,8 @@ Mechanism: SIGSTOP to the program's process group, SIGCONT after `for`. Nothing 
 program but a deadline of the pipeline's own (`activeDeadlineSeconds`, a supervisor); where it
 acts within `for`, the task is retried, else the program goes on where it was.
 Permissions: `get` and `create` on pods/exec. Heal: SIGCONT.
-Receipt: every process of the group was seen stopped (state T).
+Receipt: every process of the group was seen stopped (state T); on a cluster that takes a shell in
+the container (else INVALID, `no-shell`).
 """
 
 from __future__ import annotations
@@ -36,7 +37,12 @@ _STOPPED_S = 5.0
 class ContainerPauseOptions(BaseModel):
     """Options of `container.pause`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+        json_schema_extra={"examples": [{"for": "30s"}]},
+    )
 
     duration: Annotated[Duration, Field(alias="for", gt=0)]
     """How long the program hangs unless something ends it before."""

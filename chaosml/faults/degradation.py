@@ -104,7 +104,12 @@ class Canary:
 class CutOptions(BaseModel):
     """Options of the faults that let nothing through."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+        json_schema_extra={"examples": [{"for": "5s"}]},
+    )
 
     duration: Annotated[Duration, Field(alias="for")]
     """How long; at least 2s, since a canary must fit into it."""

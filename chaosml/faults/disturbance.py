@@ -87,9 +87,9 @@ class Selection(BaseModel):
     )
 
     key: KeyPattern | None = None
-    """Only objects whose key it is found in."""
+    """Only objects in whose key this regular expression is found; default: every one."""
     first: Annotated[Integer, Field(ge=1)] | None = None
-    """At most so many requests; the fault ends with the last of them."""
+    """At most so many requests; the fault ends with the last of them. Default: all."""
     duration: Annotated[Duration, Field(alias="for", gt=0)]
     """How long."""
 
@@ -100,7 +100,7 @@ class OneRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     key: KeyPattern | None = None
-    """Only an object whose key it is found in."""
+    """Only an object in whose key this regular expression is found; default: any."""
     nth: Annotated[Integer, Field(ge=1)] = 1
     """Which of the matching requests, counted from the fault's place on."""
     within: Annotated[Duration, Field(gt=0)] = 60.0

@@ -14,6 +14,8 @@ relay saw it. Heal: the toxics are removed.
 
 from __future__ import annotations
 
+from pydantic import ConfigDict
+
 from chaosml.faults.degradation import OnTheWay
 from chaosml.faults.script import Scene, Script
 from chaosml.faults.storage_bandwidth import BandwidthOptions, limit
@@ -23,6 +25,10 @@ __all__ = ["NetworkBandwidth", "NetworkBandwidthOptions"]
 
 class NetworkBandwidthOptions(BandwidthOptions):
     """Options of `network.bandwidth`: those of `storage.bandwidth`, and which service."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"service": "tracking", "rate": "64KB/s", "for": "10s"}]}
+    )
 
     service: str
     """`store`, or a name under `services:`."""

@@ -13,6 +13,8 @@ with the service in the meantime, as the gate or a relay saw it. Heal: the toxic
 
 from __future__ import annotations
 
+from pydantic import ConfigDict
+
 from chaosml.faults.degradation import OnTheWay, degrade, delay
 from chaosml.faults.script import Scene, Script
 from chaosml.faults.storage_latency import LatencyOptions
@@ -22,6 +24,10 @@ __all__ = ["NetworkLatency", "NetworkLatencyOptions"]
 
 class NetworkLatencyOptions(LatencyOptions):
     """Options of `network.latency`: those of `storage.latency`, and which service."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"service": "tracking", "latency": "200ms", "for": "10s"}]}
+    )
 
     service: str
     """`store`, or a name under `services:`."""

@@ -15,6 +15,8 @@ during it; the target stood still or failed in the meantime. Heal: the toxics ar
 
 from __future__ import annotations
 
+from pydantic import ConfigDict
+
 from chaosml.faults.degradation import CutOptions, Effect, OnTheWay, cut
 from chaosml.faults.script import Scene, Script
 
@@ -23,6 +25,10 @@ __all__ = ["NetworkPartition", "PartitionOptions"]
 
 class PartitionOptions(CutOptions):
     """Options of `network.partition`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"service": "tracking", "for": "5s"}]}
+    )
 
     service: str
     """`store`, or a name under `services:`."""

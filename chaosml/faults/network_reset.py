@@ -20,6 +20,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import ConfigDict
+
 from chaosml.faults.degradation import CutOptions, Effect, OnTheWay, cut
 from chaosml.faults.script import Scene, Script
 
@@ -29,10 +31,16 @@ __all__ = ["NetworkReset", "NetworkResetOptions"]
 class NetworkResetOptions(CutOptions):
     """Options of `network.reset`."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"service": "tracking", "for": "5s"}]}
+    )
+
     service: str
     """`store`, or a name under `services:`."""
     stream: Literal["upstream", "downstream"] = "upstream"
-    """Which side's first bytes bring the reset: the pod's, or the service's."""
+    """`upstream`: what the pod sends is dropped, the service never gets it. `downstream`: the
+    service gets it and does it, and its answer is dropped.
+    """
 
 
 class NetworkReset(OnTheWay):

@@ -27,10 +27,15 @@ __all__ = ["NodeDrain", "NodeDrainOptions"]
 class NodeDrainOptions(BaseModel):
     """Options of `node.drain`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+        json_schema_extra={"examples": [{"uncordon-after": "30s"}]},
+    )
 
     timeout: Annotated[Duration, Field(gt=0)] = 120.0
-    """How long disruption budgets may refuse."""
+    """How long disruption budgets may refuse; then the injection is INVALID (`refused-by-pdb`)."""
     uncordon_after: Annotated[Duration | None, Field(alias="uncordon-after")] = None
     """When the node takes pods again, counted from the drain's end; default: with the execution."""
 

@@ -3,13 +3,16 @@
 Mechanism: node-pressure eviction, which is no eviction through the API: no disruption budget is
 asked, a hard threshold leaves no grace period, a soft one at most `grace-period`. The pod's object
 stays, Failed, with the reason and words of the kubelet, "The node was low on resource: memory. …";
-Argo shows `Failed` with them. The node takes no new pods until the pressure is over.
+Argo shows `Failed` with them, or `Succeeded` where the program exits 0. The node takes no new pods
+until the pressure is over.
 Source: kubernetes pkg/kubelet/eviction.
-Embedded: the driver's pods end so; nothing really consumes the memory of this machine. A cluster:
-the pressure would have to be real, and would strike whoever is there.
-Permissions: none, since only the embedded substrate has it.
-Receipt: the closed node, the death of the process by us, and the words in Argo's status.
-Heal: the node takes pods again.
+Embedded: the driver's pods end so; nothing really consumes the memory of this machine. Kind: the
+worker's kubelet evicts by itself, since a file really takes what its threshold leaves. A cluster:
+it would strike whoever is there.
+Permissions: those of kind's own administrator.
+Receipt: the closed node, the death of the process by us, and the words in Argo's status
+(else INVALID, `other-words`).
+Heal: the node takes pods again; on kind its kubelet is started as it was.
 """
 
 from __future__ import annotations
@@ -43,10 +46,15 @@ _SHORT = {
 class NodePressureOptions(BaseModel):
     """Options of `node.pressure`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+        json_schema_extra={"examples": [{"resource": "memory"}]},
+    )
 
     resource: Literal["memory", "ephemeral-storage", "inodes", "pids"] = "memory"
-    """What the node is short of."""
+    """What the node is short of; it stands in the kubelet's message. On kind `pids` is INVALID."""
     grace_period: Annotated[Duration, Field(alias="grace-period")] = 0.0
     """0s: a hard threshold; more: a soft one with such an `evictionMaxPodGracePeriod`."""
     lasts: Annotated[Duration, Field(gt=0)] = 300.0

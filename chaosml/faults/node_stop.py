@@ -31,12 +31,21 @@ __all__ = ["NodeStop", "NodeStopOptions"]
 class NodeStopOptions(BaseModel):
     """Options of `node.stop`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+        json_schema_extra={
+            "examples": [{"returns-after": "2m"}, {"node-object": "left", "returns-after": "2m"}]
+        },
+    )
 
     node_object: Annotated[Literal["removed", "left"], Field(alias="node-object")] = "removed"
-    """What becomes of the Node object."""
+    """`removed`: it goes, as with a cloud's machine; the pods are forgotten about 45 s later.
+    `left`: nobody tells; Argo shows the pods Running until the node is back.
+    """
     returns_after: Annotated[Duration | None, Field(alias="returns-after")] = None
-    """When the same machine comes back; default: with the end of the execution."""
+    """When the same machine comes back; default: with the execution's end. Needed with `left`."""
     nodes: NodeCount = 1
     """How many machines at once, the target's among them."""
 

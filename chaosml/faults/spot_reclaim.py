@@ -1,6 +1,6 @@
 """`spot.reclaim`: the cloud takes an interruptible node back.
 
-Mechanism, as on AWS and GCP: an interruption notice becomes readable on the node's metadata
+Mechanism: as on AWS and GCP, an interruption notice becomes readable on the node's metadata
 service; `notice` later the node dies with everything on it.
 
 - `provider: gcp`: `instance/preempted` turns TRUE, 30 s before the end.
@@ -71,19 +71,29 @@ _NOTICE_READABLE_S = 5.0
 class SpotReclaimOptions(BaseModel):
     """Options of `spot.reclaim`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+        json_schema_extra={
+            "examples": [{"notice": "120s"}, {"notice": "120s", "kill": False}, {"notice": "0s"}]
+        },
+    )
 
     provider: Literal["aws", "gcp"] = "aws"
     """In whose format the notice is given; it decides what is usual for the others."""
     notice: Duration = 120.0
-    """Time from the notice to the kill; `0s`: no notice. With gcp usually 30 s."""
+    """Time from the notice to the kill; `0s`: a kill without notice. With `gcp` usually 30s."""
     reaction: Literal["drain", "external", "none", "shutdown"] = "drain"
-    """What happens to the pods; with gcp usually `shutdown`."""
+    """`drain`: a termination handler cordons the node and evicts its pods at once. `external`: a
+    handler of yours does the same. `none`: nobody acts, the pod may read the notice itself.
+    `shutdown`, usual with `gcp` and only there: the kubelet hears of the end and ends the pods."""
     capacity_returns_after: Annotated[Duration | None, Field(alias="capacity-returns-after")] = None
-    """When a fresh node joins; default: never, the other nodes must do."""
+    """A fresh node joins so long after the drain, or after the kill; default: never."""
     false_alarm: Annotated[Boolean, Field(alias="false-alarm")] = False
+    """The notice passes and the node lives."""
     kill: Boolean = True
-    """Whether the machine dies at the deadline."""
+    """Whether the machine dies at the deadline; `false` for machines that are not ours."""
     nodes: NodeCount = 1
     """How many machines at once, the target's among them."""
 

@@ -14,34 +14,22 @@ Heal: the toxics are removed.
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    WithJsonSchema,
     model_validator,
 )
 
 from chaosml.faults.degradation import Canary, Effect, OnTheWay, degrade
+from chaosml.faults.quantity import Rate
 from chaosml.faults.script import Scene, Script
 from chaosml.scenario.model import STORE, Duration
 
-__all__ = ["BandwidthOptions", "Rate", "StorageBandwidth", "limit", "parse_rate"]
+__all__ = ["BandwidthOptions", "StorageBandwidth", "limit"]
 
-_BYTES = {
-    "B": 1.0,
-    "KB": 1e3,
-    "MB": 1e6,
-    "KiB": 1024.0,
-    "MiB": 1024.0**2,
-    "kbit": 125.0,
-    "Mbit": 125e3,
-}
-_RATE = r"[0-9]+(\.[0-9]+)?\s*(B|KB|MB|KiB|MiB|kbit|Mbit)/s"
 _UNIT_BYTES = 1000
 _CANARY_S = 0.5
 _CANARY_BYTES_MAX = 8 << 20
@@ -49,32 +37,18 @@ _SAMPLES = 2
 _FOR_S_MIN = 3.0
 
 
-def parse_rate(value: Any) -> Any:
-    """Turn `500KB/s`, `1MiB/s` or `8Mbit/s` into bytes a second."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        raise ValueError(f"needs a unit, such as {value}KB/s or {value}Mbit/s")
-    if not isinstance(value, str) or not re.fullmatch(_RATE, value):
-        raise ValueError("is no rate such as 500KB/s, 1MiB/s or 8Mbit/s")
-    found = re.match(r"([0-9.]+)\s*(\w+)/s", value)
-    assert found is not None
-    return float(found[1]) * _BYTES[found[2]]
-
-
-Rate = Annotated[
-    float,
-    BeforeValidator(parse_rate),
-    WithJsonSchema({"type": "string", "pattern": f"^{_RATE}$", "examples": ["500KB/s"]}),
-]
-"""Bytes a second; written with units."""
-
-
 class BandwidthOptions(BaseModel):
     """Options of `storage.bandwidth`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+        json_schema_extra={"examples": [{"rate": "64KB/s", "for": "10s"}]},
+    )
 
     rate: Rate
-    """Of every connection; at least 1KB/s."""
+    """Of every connection by itself; at least 1KB/s."""
     stream: Literal["upstream", "downstream", "both"] = "both"
     """`upstream`: what the pod sends; `downstream`: what it gets."""
     duration: Annotated[Duration, Field(alias="for")]

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import ConfigDict
+
 from chaosml.faults.disturbance import AtTheGate, OneRequest, disturb_one
 from chaosml.faults.script import Scene, Script
 from chaosml.services.disturbances import LATE_ERROR
@@ -24,6 +26,10 @@ __all__ = ["LateErrorOptions", "StorageLateError"]
 
 class LateErrorOptions(OneRequest):
     """Options of `storage.late-error`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"operation": "CompleteMultipartUpload"}]}
+    )
 
     operation: Literal["CompleteMultipartUpload", "CopyObject", "UploadPartCopy"] = (
         "CompleteMultipartUpload"

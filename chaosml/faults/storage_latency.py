@@ -29,14 +29,19 @@ _ROUNDS = 4
 class LatencyOptions(BaseModel):
     """Options of `storage.latency`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+        json_schema_extra={"examples": [{"latency": "200ms", "for": "10s"}]},
+    )
 
     latency: Duration
-    """Added to every answer; 20 ms at least, or no canary could tell it from chance."""
+    """Added to every answer; at least 20ms, or no canary could tell it from chance."""
     jitter: Duration = 0.0
-    """At most so much more or less."""
+    """At most so much more or less, evenly; at most half of `latency`."""
     duration: Annotated[Duration, Field(alias="for")]
-    """How long."""
+    """How long; at least four times `latency` + `jitter`, so that canaries fit into it."""
 
     @model_validator(mode="after")
     def _check(self) -> LatencyOptions:

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import ConfigDict
+
 from chaosml.faults.disturbance import AtTheGate, OneRequest, disturb_one
 from chaosml.faults.script import Scene, Script
 from chaosml.services.disturbances import LOSE_ANSWER
@@ -22,6 +24,10 @@ __all__ = ["LoseAnswerOptions", "StorageLoseAnswer"]
 
 class LoseAnswerOptions(OneRequest):
     """Options of `storage.lose-answer`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"operation": "PutObject", "key": "^registry/"}]}
+    )
 
     operation: Literal[
         "PutObject",

@@ -14,47 +14,25 @@ everything on again.
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any
-
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import ConfigDict
 
 from chaosml.faults.disturbance import AtTheGate, Operations, Selection, disturb_for
+from chaosml.faults.quantity import Size
 from chaosml.faults.script import Scene, Script
 from chaosml.services.disturbances import RESET
 
-__all__ = ["ResetOptions", "Size", "StorageReset", "parse_size"]
-
-_BYTES = {"B": 1, "KB": 1000, "MB": 1000**2, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
-_SIZE = r"[0-9]+\s*(B|KB|MB|KiB|MiB|GiB)"
-
-
-def parse_size(value: Any) -> Any:
-    """Turn `64KiB` or `5MB` into bytes."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        raise ValueError(f"needs a unit, such as {value}KiB or {value}MB")
-    if not isinstance(value, str) or not re.fullmatch(_SIZE, value):
-        raise ValueError("is no size such as 64KiB or 5MB")
-    found = re.match(r"([0-9]+)\s*(\w+)", value)
-    assert found is not None
-    return int(found[1]) * _BYTES[found[2]]
-
-
-Size = Annotated[
-    int,
-    BeforeValidator(parse_size),
-    WithJsonSchema({"type": "string", "pattern": f"^{_SIZE}$", "examples": ["64KiB"]}),
-]
-"""Bytes; written with units."""
+__all__ = ["ResetOptions", "StorageReset"]
 
 
 class ResetOptions(Selection):
     """Options of `storage.reset`."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"for": "10s"}]})
+
     operations: Operations = ("PutObject", "UploadPart")
-    """Only these."""
+    """Only these requests, by S3's names."""
     after: Size = 0
-    """Of the request's payload; a shorter one is cut at its end."""
+    """So much of the payload is taken first; a shorter one is cut at its end."""
 
 
 class StorageReset(AtTheGate):

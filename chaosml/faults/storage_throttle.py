@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from chaosml.faults.disturbance import AtTheGate, Operations, Selection, disturb_for
 from chaosml.faults.script import Scene, Script
@@ -27,10 +27,12 @@ __all__ = ["StorageThrottle", "ThrottleOptions"]
 class ThrottleOptions(Selection):
     """Options of `storage.throttle`."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"for": "10s"}]})
+
     operations: Operations | None = None
     """Only these; default: every request of the task."""
     share: Percent = 1.0
-    """Of the matching requests."""
+    """Of the matching requests; which ones follows from the scenario's seed and their order."""
     status: Literal[503, 429] = 503
     """503: as S3; 429: as Google's XML API."""
     retry_after: Annotated[Duration, Field(gt=0)] | None = None

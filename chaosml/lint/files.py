@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 from chaosml.document import read_text
 from chaosml.errors import UsageError
+from chaosml.lint import archives
 
-__all__ = ["STDIN", "Candidate", "candidates", "content"]
+__all__ = ["STDIN", "Candidate", "candidates", "contents"]
 
 STDIN = pathlib.Path("<stdin>")
-_SUFFIXES = (".json", ".yaml", ".yml")
+_SUFFIXES = (".json", ".yaml", ".yml", *archives.SUFFIXES)
 _PROMISING = re.compile(
     r"argoproj\.io/|\bkind['\"]?:\s*['\"]?(Cluster|Cron)?Workflow|\b(deploymentSpec|pipelineSpec)\b"
 )
@@ -64,7 +65,7 @@ def _meant(argument: str) -> Iterator[Candidate]:
 
 
 def _below(folder: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Yield the YAML and JSON files of a folder in a fixed order, hidden folders left out."""
+    """Yield YAML, JSON and archives of a folder in a fixed order, hidden folders left out."""
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
@@ -72,14 +73,18 @@ def _below(folder: pathlib.Path) -> Iterator[pathlib.Path]:
                 yield pathlib.Path(parent, name)
 
 
-def content(path: pathlib.Path) -> str:
-    """Return the text of a file or of standard input.
+def contents(candidate: Candidate) -> Iterator[tuple[pathlib.Path, str]]:
+    """Yield the text of a file or of standard input; of an archive each that is inside.
 
     Raises:
-        ScenarioError: it is too large or no UTF-8.
+        ScenarioError: it is too large, no UTF-8, or a broken archive.
         OSError: it cannot be read.
     """
+    path = candidate.path
     if path == STDIN:
-        return read_text(sys.stdin.buffer, path)
-    with path.open("rb") as file:
-        return read_text(file, path)
+        yield path, read_text(sys.stdin.buffer, path)
+    elif archives.is_archive(path):
+        yield from archives.members(path, is_named=candidate.is_named)
+    else:
+        with path.open("rb") as file:
+            yield path, read_text(file, path)

@@ -22,7 +22,7 @@ CronWorkflow documents and compiled packages of Kubeflow Pipelines, and says wha
 survive the loss of a node. It runs nothing and contacts nobody.
 
 ```sh
-chaosml lint pipelines/                     # every YAML and JSON file below a folder
+chaosml lint pipelines/                     # every YAML, JSON and archive below a folder
 chaosml lint train.yaml --fix               # mend what can be mended mechanically
 kustomize build . | chaosml lint -          # from standard input
 chaosml lint --explain retry-transient      # the page of a rule
@@ -37,6 +37,11 @@ from being read. In folders, files of other kinds are passed over in silence.
 `--fix` changes single words and lines; comments, order and layout stay. What comes out is read
 again, and an edit that would change anything else is not made. Suppressed findings are left
 alone.
+
+A package may be an archive (`.zip`, `.tar.gz`): findings name the member, as
+`package.zip/pipeline.yaml:12:5`. Nothing is unpacked onto the disk; an archive over 16 MiB, or with
+over 64 MiB or 1,000 members in it, is not read, and one whose members lie outside of it is refused.
+`--fix` mends no archive.
 
 In a job of GitHub Actions, findings become annotations of the pull request by `--output github`,
 or alerts by SARIF:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chaosml.document import display_path, nearest
 from chaosml.errors import Problem, ScenarioError, UsageError
 from chaosml.lint import files, fixing
+from chaosml.lint.archives import is_archive
 from chaosml.lint.engine import UNUSED, Examined, examine
 from chaosml.lint.rule import Finding, Rule, Severity
 from chaosml.lint.rules import rules
@@ -88,42 +89,61 @@ def lint(
     """
     asked = chosen(only, ignored)
     found = files.candidates(arguments)
-    if fix and any(one.path == files.STDIN for one in found):
-        raise UsageError("--fix writes files; it cannot mend standard input")
+    if fix:
+        _refuse_to_mend(found)
     examined: list[Examined] = []
     mended: list[Finding] = []
     others: dict[str, str] = {}
     skipped = 0
     for candidate in found:
-        one, repaired = _look_at(candidate, asked, fix=fix)
-        mended += repaired
-        if one is None:
-            skipped += 1
-        elif one.looked_at or one.problems:
-            examined.append(one)
-        elif candidate.is_named:
-            others[one.file] = ", ".join(dict.fromkeys(one.others))
-        else:
-            skipped += 1
+        for one, repaired in _look_at(candidate, asked, fix=fix):
+            mended += repaired
+            if one is None:
+                skipped += 1
+            elif one.looked_at or one.problems:
+                examined.append(one)
+            elif candidate.is_named:
+                others[one.file] = ", ".join(dict.fromkeys(one.others)) or "no YAML or JSON in it"
+            else:
+                skipped += 1
     return Outcome(asked, tuple(examined), tuple(mended), skipped, others)
+
+
+def _refuse_to_mend(found: Sequence[files.Candidate]) -> None:
+    if any(one.path == files.STDIN for one in found):
+        raise UsageError("--fix writes files; it cannot mend standard input")
+    for one in found:
+        if one.is_named and is_archive(one.path):
+            raise UsageError(
+                f"--fix writes files; it cannot mend what is inside {one.path}: mend the source of "
+                "the pipeline and compile it again"
+            )
 
 
 def _look_at(
     candidate: files.Candidate, rules_asked: Mapping[str, Rule], *, fix: bool
-) -> tuple[Examined | None, Sequence[Finding]]:
+) -> Iterator[tuple[Examined | None, Sequence[Finding]]]:
+    """Yield what was found in a file, or in each text of an archive; None: nothing for us."""
     path = candidate.path
+    fix = fix and not is_archive(path)
+    empty = True
     try:
-        text = files.content(path)
+        for inside, text in files.contents(candidate):
+            empty = False
+            if not candidate.is_promising(text):
+                yield None, ()
+                continue
+            examined = examine(text, inside, rules_asked)
+            yield _mend(text, path, examined, rules_asked) if fix else (examined, ())
     except ScenarioError as error:
-        return Examined(display_path(path), problems=error.problems), ()
+        yield Examined(display_path(path), problems=error.problems), ()
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         problem = Problem(display_path(path), 1, 1, f"the file cannot be read: {reason}")
-        return Examined(problem.file, problems=(problem,)), ()
-    if not candidate.is_promising(text):
-        return None, ()
-    examined = examine(text, path, rules_asked)
-    return _mend(text, path, examined, rules_asked) if fix else (examined, ())
+        yield Examined(problem.file, problems=(problem,)), ()
+    else:
+        if empty:
+            yield Examined(display_path(path)), ()
 
 
 def _mend(

@@ -1,4 +1,4 @@
-"""The section at the end of a session: every run in a line, and how to replay what did not hold."""
+"""The section at the end of a session: the scorecard of its runs, and how to replay what failed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from rich.console import Console
 from chaosml.document import display_path
 from chaosml.errors import HistoryError
 from chaosml.pytest_plugin.exchange import Record
-from chaosml.reports import overview, verdict_json
+from chaosml.reports import verdict_json
 from chaosml.reports.wording import printable
+from chaosml.scorecard import alone, text
+from chaosml.scorecard.reading import Found
 from chaosml.verdict import Judgement, Status
 
 __all__ = ["write"]
@@ -32,17 +34,22 @@ def write(terminal: pytest.TerminalReporter, records: Sequence[Record]) -> None:
         markup=False,
         emoji=False,
     )
-    table = overview.render([(record.scenario, outcome) for record, outcome in runs], console)
-    for line in table.splitlines():
-        terminal.write_line(line)
+    found = [
+        Found(pathlib.Path(record.directory or ""), outcome)
+        for record, outcome in runs
+        if not isinstance(outcome, str)
+    ]
+    if found:
+        for line in text.render(alone.scorecard_of(found), console).splitlines():
+            terminal.write_line(line)
     for record, outcome in runs:
-        _write_replay(terminal, record, outcome)
+        _write_run(terminal, record, outcome)
 
 
-def _write_replay(
-    terminal: pytest.TerminalReporter, record: Record, outcome: Judgement | str
-) -> None:
+def _write_run(terminal: pytest.TerminalReporter, record: Record, outcome: Judgement | str) -> None:
+    """Write where the report of a run is, or why there is none."""
     if isinstance(outcome, str) or record.directory is None:
+        terminal.write_line(f"ERROR  {printable(record.scenario)}: {printable(str(outcome))}")
         return
     report = f"{display_path(pathlib.Path(record.directory))}/summary.md"
     terminal.write_line(f"report  {report}")

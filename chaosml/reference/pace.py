@@ -16,5 +16,8 @@ class Pace:
 
     def wait(self) -> None:
         """Wait until the next step may begin."""
-        time.sleep(max(0.0, self._due - time.monotonic()))
+        left_s = self._due - time.monotonic()
+        # Even a sleep of no time gives the processor away.
+        if left_s > 0:
+            time.sleep(left_s)
         self._due = time.monotonic() + self._step_s

@@ -23,10 +23,11 @@ from chaosml.services.remote import RemoteServices
 from chaosml.store.owner import Place
 from chaosml.substrates.kubernetes.api import Api, KubernetesApi
 from chaosml.substrates.kubernetes.calls import CallLog, RecordingApi, RecordingMachines
-from chaosml.substrates.kubernetes.janitor_pod import ACCOUNT, JanitorPod
+from chaosml.substrates.kubernetes.janitor_pod import JanitorPod
 from chaosml.substrates.kubernetes.kind import KindSubstrate
 from chaosml.substrates.kubernetes.machines import KindMachines, Machines
 from chaosml.substrates.kubernetes.metadata_address import MetadataAddress
+from chaosml.substrates.kubernetes.names import ACCOUNT
 from chaosml.substrates.kubernetes.services_pod import ServicesPod
 from chaosml.substrates.kubernetes.substrate import KubernetesSubstrate
 from chaosml.substrates.protocol import Substrate

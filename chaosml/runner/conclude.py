@@ -27,7 +27,7 @@ from chaosml.scenario.load import LoadedScenario
 from chaosml.store.directory import RunDirectory
 from chaosml.timeline.collect import build
 from chaosml.timeline.model import Timeline
-from chaosml.verdict import ExecutionSummary
+from chaosml.verdict import ExecutionSummary, Judgement
 
 __all__ = [
     "conclude",
@@ -150,7 +150,15 @@ def conclude(directory: RunDirectory, *, interrupted: bool | None) -> RunResult:
     )
     files.write_all(directory, judgement)
     unreachable = shadows.judge_run(directory, invocation.versions)
+    directory.write("scorecard.html", _page(directory, judgement))
     return RunResult(judgement, directory.path, unreachable)
+
+
+def _page(directory: RunDirectory, judgement: Judgement) -> bytes:
+    # Templates cost a tenth of a second to import, which `chaosml plan` need not pay.
+    from chaosml.scorecard import alone
+
+    return alone.page_of(directory.path, judgement)
 
 
 def refuse_unreachable(result: RunResult) -> None:

@@ -18,7 +18,7 @@ from chaosml.store.owner import Place
 from chaosml.substrates.kubernetes import lease as leases
 from chaosml.substrates.kubernetes import namespace as namespaces
 from chaosml.substrates.kubernetes.api import HttpApi, KubernetesApi, path_of
-from chaosml.substrates.kubernetes.janitor_pod import ACCOUNT
+from chaosml.substrates.kubernetes.names import ACCOUNT
 from chaosml.substrates.kubernetes.refusals import ApiError
 
 __all__ = ["Objections", "ask", "find"]

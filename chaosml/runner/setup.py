@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from chaosml.artifacts.contract import Contract
 from chaosml.event import ExecutionStarted
@@ -78,7 +79,8 @@ class Composer:
                 overlay=overlay.build(self.endpoints, google=self._is_on_google()),
                 overlays=self.ways.overlays,
                 secrets=self.secrets,
-                images=self._images(),
+                images=self._images("python"),
+                folders=self._images("folder"),
                 lineage_variables=self._lineage_variables(),
                 logs=folder / "pods",
                 recording=folder / RECORDING,
@@ -124,11 +126,12 @@ class Composer:
         chosen = {name: value.replace("{{git.commit}}", commit) for name, value in given.items()}
         return {**defaults, **chosen, **self.ways.parameters}
 
-    def _images(self) -> dict[str, pathlib.Path]:
+    def _images(self, key: Literal["python", "folder"]) -> dict[str, pathlib.Path]:
         images = self.loaded.scenario.embedded.images
         return {
-            pattern: (self.loaded.path.parent / mapping["python"]).absolute()
+            pattern: (self.loaded.path.parent / mapping[key]).absolute()
             for pattern, mapping in images.items()
+            if key in mapping
         }
 
     def _lineage_variables(self) -> tuple[str, ...]:

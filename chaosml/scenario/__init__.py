@@ -1,1 +1,1 @@
-"""Scenario documents: the model, loading with every problem at once, the JSON Schema."""
+"""Scenario documents: the model, loading with every problem at once."""

@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 from chaosml.document import Loc, nearest
 from chaosml.errors import Problem
@@ -105,7 +106,7 @@ def check_environment(
     if parts.embedded is None:
         return
     for pattern, mapping in parts.embedded.images.items():
-        yield from _check_interpreter(parts, ("embedded", "images", pattern), mapping.get("python"))
+        yield from _check_image(parts, ("embedded", "images", pattern), mapping)
     for secret, keys in parts.embedded.secrets.items():
         for key, variable in keys.items():
             if variable not in environment:
@@ -116,14 +117,19 @@ def check_environment(
         yield from _check_secrets(parts, examined)
 
 
-def _check_interpreter(parts: Parts, at: Loc, python: str | None) -> Iterator[Problem]:
-    if python is None:
+def _check_image(parts: Parts, at: Loc, mapping: Mapping[Any, str]) -> Iterator[Problem]:
+    """Yield what is not there of that which stands for an image."""
+    if not mapping:
         yield parts.document.problem(at, "give python: the path of an interpreter")
-        return
-    file = parts.document.path.parent / pathlib.Path(python)
-    if not os.access(file, os.X_OK) or file.is_dir():
-        message = f'python: "{python}" is no program; the path is relative to the scenario'
-        yield parts.document.problem((*at, "python"), message)
+    python, folder = mapping.get("python"), mapping.get("folder")
+    if python is not None:
+        file = parts.document.path.parent / pathlib.Path(python)
+        if not os.access(file, os.X_OK) or file.is_dir():
+            message = f'python: "{python}" is no program; the path is relative to the scenario'
+            yield parts.document.problem((*at, "python"), message)
+    if folder is not None and not (parts.document.path.parent / folder).is_dir():
+        message = f'folder: "{folder}" is no folder; the path is relative to the scenario'
+        yield parts.document.problem((*at, "folder"), message)
 
 
 def _check_secrets(parts: Parts, examined: Examination) -> Iterator[Problem]:

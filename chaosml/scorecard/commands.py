@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chaosml import completion
 from chaosml.errors import HarnessError, UsageError
 from chaosml.terminal import Terminal
 
@@ -59,8 +60,11 @@ class _Form(enum.StrEnum):
     MARKDOWN = "markdown"
 
 
-_Folders = Annotated[list[pathlib.Path], typer.Argument(metavar="REPORTS", show_default=False)]
-_Side = Annotated[pathlib.Path, typer.Argument(show_default=False)]
+_Folders = Annotated[
+    list[pathlib.Path],
+    typer.Argument(metavar="REPORTS", show_default=False, autocompletion=completion.runs),
+]
+_Side = Annotated[pathlib.Path, typer.Argument(show_default=False, autocompletion=completion.runs)]
 
 
 def _file(words: str) -> object:

@@ -41,11 +41,13 @@ class Found:
 
     path: pathlib.Path
     judgement: Judgement
+    called: str | None = None
+    """What the directory is called where its path would not mean the same to every reader."""
 
     @property
     def folder(self) -> str:
         """The directory, as people find it."""
-        return _shown(self.path)
+        return self.called or _shown(self.path)
 
 
 @dataclass(slots=True)

@@ -1,39 +1,39 @@
-"""A bucket's whole content as a value, and its way into the embedded store.
+"""A bucket's whole content as a value, and its way into the embedded store and out of it.
 
-The embedded store takes it past S3, which would give new version ids:
+The embedded store takes it past S3, which would give new version ids, and shows it at once:
 
-    PUT  /-/bodies/SHA256      bytes, once for each content
-    POST /-/state              a `BucketState`: replaces the bucket
+    PUT  /-/bodies/SHA256             bytes, once for each content
+    POST /-/state                     a `BucketState`: replaces the bucket, or makes it
+    GET  /-/state/BUCKET              a `Holdings`
+    GET  /-/state/BUCKET/VERSION/KEY  the bytes of a version
+    GET  /-/parts/BUCKET/UPLOAD/PART  the bytes of a part that was uploaded
 
 No bucket can be called `-`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import http.client
-import threading
 import urllib.parse
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable
 
 import msgspec
 
 from chaosml.errors import ServiceError
 
 __all__ = [
+    "DOOR",
     "BucketLoader",
     "BucketState",
+    "HeldVersion",
+    "Holdings",
     "ObjectVersion",
     "PendingUpload",
-    "StateDoor",
     "UploadedPart",
 ]
 
-_DOOR = "/-/"
+DOOR = "/-/"
 _ANSWER_S = 60.0
-_ACCOUNT = "123456789012"
-_PARTITION = "aws"
 
 
 class ObjectVersion(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,8 +79,27 @@ class BucketState(msgspec.Struct, frozen=True, kw_only=True):
         return {one.sha256 for one in self.versions if not one.deleted} | of_parts
 
 
+class HeldVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """A version of an object, or a delete marker, as a store shows it."""
+
+    key: str
+    version: str
+    current: bool
+    deleted: bool = False
+    size: int = 0
+    etag: str = ""
+
+
+class Holdings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a bucket holds: versions by key, the oldest of a key first."""
+
+    versioned: bool
+    versions: tuple[HeldVersion, ...] = ()
+    uploads: tuple[PendingUpload, ...] = ()
+
+
 class BucketLoader:
-    """Loads states into one embedded store; sends every content once."""
+    """Loads states into one embedded store and reads what it holds; sends every content once."""
 
     def __init__(self, store_url: str, read: Callable[[str], bytes]) -> None:
         """Prepare.
@@ -90,6 +109,7 @@ class BucketLoader:
             read: Returns a content by its digest.
         """
         self._address = urllib.parse.urlsplit(store_url).netloc
+        self._connection = http.client.HTTPConnection(self._address, timeout=_ANSWER_S)
         self._read = read
         self._sent: set[str] = set()
 
@@ -104,104 +124,49 @@ class BucketLoader:
             self._sent.add(digest)
         self._ask("POST", "state", msgspec.json.encode(state))
 
-    def _ask(self, method: str, what: str, body: bytes) -> None:
-        connection = http.client.HTTPConnection(self._address, timeout=_ANSWER_S)
+    def holdings(self, bucket: str) -> Holdings:
+        """Return what a bucket holds.
+
+        Raises:
+            ServiceError: the store does not answer, or has no such bucket.
+        """
+        return msgspec.json.decode(self._ask("GET", f"state/{_quote(bucket)}"), type=Holdings)
+
+    def body(self, bucket: str, held: HeldVersion) -> bytes:
+        """Return the bytes of a version.
+
+        Raises:
+            ServiceError: the store does not answer, or has no such version.
+        """
+        return self._ask("GET", f"state/{_quote(bucket)}/{_quote(held.version)}/{_quote(held.key)}")
+
+    def part(self, bucket: str, upload: str, number: int) -> bytes:
+        """Return the bytes of a part of a pending upload.
+
+        Raises:
+            ServiceError: the store does not answer, or has no such part.
+        """
+        return self._ask("GET", f"parts/{_quote(bucket)}/{_quote(upload)}/{number}")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _ask(self, method: str, what: str, body: bytes = b"") -> bytes:
         try:
-            connection.request(method, _DOOR + what, body)
-            answer = connection.getresponse()
-            said = answer.read().decode(errors="replace")
+            self._connection.request(method, DOOR + what, body)
+            answer = self._connection.getresponse()
+            said = answer.read()
         except (OSError, http.client.HTTPException) as error:
+            self._connection.close()
             raise ServiceError(
                 f"the embedded store at {self._address} takes no state: {error}"
             ) from error
-        finally:
-            connection.close()
-        if answer.status != 204:
-            raise ServiceError(f"the embedded store refused {what}: {answer.status} {said[:300]}")
+        if answer.status not in (200, 204):
+            words = said.decode(errors="replace")[:300]
+            raise ServiceError(f"the embedded store refused {what}: {answer.status} {words}")
+        return said
 
 
-class StateDoor:
-    """In front of moto's WSGI application: takes states and passes everything else on."""
-
-    def __init__(self, application: Callable[..., Iterable[bytes]]) -> None:
-        self._application = application
-        self._contents: dict[str, bytes] = {}
-        self._lock = threading.Lock()
-
-    def __call__(
-        self, environ: dict[str, Any], start_response: Callable[..., Any]
-    ) -> Iterable[bytes]:
-        """Answer a request."""
-        path = environ.get("PATH_INFO", "")
-        if not path.startswith(_DOOR):
-            return self._application(environ, start_response)
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        try:
-            self._take(path.removeprefix(_DOOR), body)
-        except (ValueError, KeyError, msgspec.MsgspecError) as error:
-            said = f"{type(error).__name__}: {error}".encode()
-            start_response("400 Bad Request", [("Content-Length", str(len(said)))])
-            return [said]
-        start_response("204 No Content", [])
-        return []
-
-    def _take(self, what: str, body: bytes) -> None:
-        kind, _, digest = what.partition("/")
-        with self._lock:
-            if kind == "bodies":
-                if hashlib.sha256(body).hexdigest() != digest:
-                    raise ValueError("the bytes are not what their digest says")
-                self._contents[digest] = body
-            elif what == "state":
-                _replace(msgspec.json.decode(body, type=BucketState), self._contents)
-            else:
-                raise ValueError(f"nothing is called {what!r} here")
-
-
-def _replace(state: BucketState, contents: dict[str, bytes]) -> None:
-    """Put a state in the place of a bucket, in moto's own structures."""
-    # Imported here: moto takes a quarter of a second, and only the store's process has it.
-    from moto.s3.models import s3_backends
-
-    backend = s3_backends[_ACCOUNT][_PARTITION]
-    old = backend.buckets[state.bucket]
-    for key in list(old.keys):
-        for version in old.keys.getlist(key):
-            if hasattr(version, "dispose"):
-                version.dispose()
-    old.keys.clear()
-    old.multiparts.clear()
-    for version in state.versions:
-        _add_version(backend, state.bucket, version, contents)
-    for upload in state.uploads:
-        _add_upload(backend, state.bucket, upload, contents)
-
-
-def _add_version(
-    backend: Any, bucket: str, version: ObjectVersion, contents: dict[str, bytes]
-) -> None:
-    if version.deleted:
-        backend.delete_object(bucket, version.key)
-        backend.buckets[bucket].keys.getlist(version.key)[-1]._version_id = version.version
-        return
-    added = backend.put_object(
-        bucket,
-        version.key,
-        contents[version.sha256],
-        etag=version.etag or None,
-        disable_notification=True,
-    )
-    added._version_id = version.version
-    added.set_metadata(dict(version.headers))
-
-
-def _add_upload(
-    backend: Any, bucket: str, upload: PendingUpload, contents: dict[str, bytes]
-) -> None:
-    pending = backend.create_multipart_upload(bucket, upload.key, {}, "STANDARD", {}, None, "", "")
-    own = backend.buckets[bucket].multiparts
-    del own[pending.id]
-    pending.id = upload.upload
-    own[upload.upload] = pending
-    for part in upload.parts:
-        pending.set_part(part.number, contents[part.sha256][part.start : part.start + part.size])
+def _quote(part: str) -> str:
+    return urllib.parse.quote(part, safe="")

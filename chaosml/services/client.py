@@ -20,6 +20,7 @@ import msgspec
 
 from chaosml.errors import ServiceError
 from chaosml.history import Entry, LoseSource
+from chaosml.services.forked import ForkedProcess
 from chaosml.services.lifeline import OWNER_MARK, RUN_MARK
 from chaosml.services.messages import Answer, Call, Message, Order, Ready, Said
 from chaosml.services.sources import SOURCES
@@ -69,6 +70,8 @@ class Services:
         toxiproxy: bool = False,
         seed: int = 0,
         start_s: float = 20.0,
+        store_inside: bool = False,
+        forked: bool = False,
     ) -> None:
         """Prepare; `start` starts.
 
@@ -80,6 +83,10 @@ class Services:
             toxiproxy: Whether an embedded Toxiproxy is started, too.
             seed: What the embedded Toxiproxy's draws follow from.
             start_s: How long the start may take.
+            store_inside: Whether an embedded store is in the services' own process: less work,
+                but whatever it does they wait for.
+            forked: Whether the process is a fork of this one, which has a single thread until
+                then and has loaded what is needed.
         """
         self._inbox = inbox
         self._run = run
@@ -88,7 +95,9 @@ class Services:
         self._toxiproxy = toxiproxy
         self._seed = seed
         self._start_s = start_s
-        self._process: subprocess.Popen[bytes] | None = None
+        self._store_inside = store_inside
+        self._forked = forked
+        self._process: subprocess.Popen[bytes] | ForkedProcess | None = None
         self._socket: socket.socket | None = None
         self._reader: threading.Thread | None = None
         self._endpoints: Endpoints | None = None
@@ -105,7 +114,23 @@ class Services:
         Raises:
             ServiceError: it ended or did not listen in time.
         """
+        self.begin()
+        self.wait_ready()
+
+    def begin(self) -> None:
+        """Start the process; `wait_ready` must follow.
+
+        Raises:
+            ServiceError: it cannot be started.
+        """
         self._socket = self._connect()
+
+    def wait_ready(self) -> None:
+        """Wait until everything listens.
+
+        Raises:
+            ServiceError: the process ended or did not listen in time.
+        """
         self._reader = threading.Thread(target=self._read, name="services", daemon=True)
         self._reader.start()
         try:
@@ -138,30 +163,47 @@ class Services:
             self._process = self._spawn(theirs.fileno())
         return ours
 
-    def _spawn(self, connection: int) -> subprocess.Popen[bytes]:
-        # -P: nothing in the working directory may take a module's place.
-        command = [sys.executable, "-P", "-m", "chaosml.services.process"]
-        command += ["--socket", str(connection), "--parent", str(os.getpid())]
-        if self._store_url is not None:
-            command += ["--store", self._store_url]
-        if self._toxiproxy:
-            command += ["--toxiproxy", f"--seed={self._seed}"]
-        marks = {RUN_MARK: self._run, OWNER_MARK: str(os.getpid())}
+    def _spawn(self, connection: int) -> subprocess.Popen[bytes] | ForkedProcess:
         try:
             with open(self._log, "ab") as log:
-                return subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    pass_fds=(connection,),
-                    env=os.environ | marks,
-                    # Ctrl-C is for the runner, which heals before it closes the services.
-                    start_new_session=True,
-                )
+                if self._forked:
+                    return self._fork(connection, log.fileno())
+                return self._start_program(connection, log.fileno())
         except OSError as error:
             self._drop_socket()
             raise ServiceError(f"cannot start the services: {error}") from error
+
+    def _arguments(self, connection: int) -> list[str]:
+        arguments = ["--socket", str(connection), "--parent", str(os.getpid())]
+        if self._store_url is not None:
+            arguments += ["--store", self._store_url]
+        if self._store_inside:
+            arguments += ["--inside"]
+        if self._toxiproxy:
+            arguments += ["--toxiproxy", f"--seed={self._seed}"]
+        return arguments
+
+    def _start_program(self, connection: int, log: int) -> subprocess.Popen[bytes]:
+        marks = {RUN_MARK: self._run, OWNER_MARK: str(os.getpid())}
+        # -P: nothing in the working directory may take a module's place.
+        command = [sys.executable, "-P", "-m", "chaosml.services.process"]
+        return subprocess.Popen(
+            [*command, *self._arguments(connection)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=(connection,),
+            env=os.environ | marks,
+            # Ctrl-C is for the runner, which heals before it closes the services.
+            start_new_session=True,
+        )
+
+    def _fork(self, connection: int, log: int) -> ForkedProcess:
+        # Imported here: only who forks it has it loaded.
+        from chaosml.services import process
+
+        arguments = self._arguments(connection)
+        return ForkedProcess(lambda: process.main(arguments), output=log, keep=(connection,))
 
     @property
     def endpoints(self) -> Endpoints:
@@ -324,7 +366,7 @@ class Services:
         self._socket.close()
 
     @staticmethod
-    def _end_process(process: subprocess.Popen[bytes]) -> None:
+    def _end_process(process: subprocess.Popen[bytes] | ForkedProcess) -> None:
         try:
             process.wait(_END_S)
         except subprocess.TimeoutExpired:

@@ -11,8 +11,9 @@ import aiohttp
 from aiohttp import web
 
 from chaosml import clock
-from chaosml.event import Request
+from chaosml.event import Deletion, Request
 from chaosml.services.connection import connection_of
+from chaosml.services.deletions import deletions_of
 from chaosml.services.disturbances import LATE_ERROR, RESET, THROTTLE
 from chaosml.services.execution import Execution
 from chaosml.services.messages import Disturbance
@@ -21,7 +22,7 @@ from chaosml.services.payload import PayloadCheck
 from chaosml.services.refusal import Refusal
 from chaosml.services.signing import access_key_id, strip_presigned
 from chaosml.services.sources import GATE
-from chaosml.services.store import Store, StoreUnanswered
+from chaosml.services.store import Store, StoreAnswer, StoreUnanswered
 from chaosml.services.upload import ClientGone, Severed, Upload
 
 __all__ = ["Exchange"]
@@ -84,6 +85,9 @@ class Exchange:
         self._injection: str | None = None
         self._size: int | None = None
         self._sha256: str | None = None
+        self._asked = b""
+        """The body of a DeleteObjects request."""
+        self._deletions: tuple[Deletion, ...] = ()
 
     async def run(self) -> web.StreamResponse:
         """Pass the request on and its answer back, and record what happened."""
@@ -199,7 +203,7 @@ class Exchange:
         body = Refusal(500, "InternalError", words).render(self._target.partition("?")[0])
         return web.Response(body=body, content_type="application/xml")
 
-    async def _send(self, sever_after: int | None) -> aiohttp.ClientResponse:
+    async def _send(self, sever_after: int | None) -> StoreAnswer:
         check = PayloadCheck(
             self._headers,
             of_body=self._operation.name != "CompleteMultipartUpload",
@@ -209,6 +213,8 @@ class Exchange:
         target = strip_presigned(self._target)
         try:
             body = await upload.open()
+            if self._operation.name == "DeleteObjects" and isinstance(body, bytes):
+                self._asked = body
             headers = self._headers_for_store(upload)
             return await self._store.send(
                 self._request.method, target, headers, body, upload.payload_sha256
@@ -247,7 +253,7 @@ class Exchange:
         for name in [name for name in headers if name.lower() == unwanted]:
             del headers[name]
 
-    async def _read_answer(self, answer: aiohttp.ClientResponse) -> bytes:
+    async def _read_answer(self, answer: StoreAnswer) -> bytes:
         try:
             content = await answer.read()
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -260,16 +266,16 @@ class Exchange:
             found := _UPLOAD_ID.search(content)
         ):
             self._upload_id = found[1].decode()
+        if self._asked and self._stored:
+            self._deletions = deletions_of(self._asked, content)
         return content
 
-    def _succeeded(self, answer: aiohttp.ClientResponse, content: bytes | None) -> bool:
+    def _succeeded(self, answer: StoreAnswer, content: bytes | None) -> bool:
         if self._operation.name in _ERROR_IN_200 and content and b"<Error>" in content[:1024]:
             return False
         return answer.status < 400
 
-    async def _answer(
-        self, answer: aiohttp.ClientResponse, content: bytes | None
-    ) -> web.StreamResponse:
+    async def _answer(self, answer: StoreAnswer, content: bytes | None) -> web.StreamResponse:
         kept = [(n, v) for n, v in answer.headers.items() if n.lower() not in _HOP_BY_HOP]
         response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=kept)
         if not self._request.content.at_eof():
@@ -291,7 +297,7 @@ class Exchange:
         self._outcome = "answered"
         return response
 
-    async def _stream(self, answer: aiohttp.ClientResponse, response: web.StreamResponse) -> None:
+    async def _stream(self, answer: StoreAnswer, response: web.StreamResponse) -> None:
         """Pass an answer's body on as it comes, digesting an object's where it is not known."""
         is_object = self._operation.name == "GetObject" and answer.status in (200, 206)
         known = self._known_digest() if is_object else None
@@ -333,7 +339,7 @@ class Exchange:
             return None
         return self._operation.bucket, self._operation.key, str(self._version)
 
-    async def _read_piece(self, answer: aiohttp.ClientResponse) -> bytes:
+    async def _read_piece(self, answer: StoreAnswer) -> bytes:
         try:
             return await answer.content.readany()
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -383,6 +389,7 @@ class Exchange:
                 condition=operation.condition,
                 upload=self._upload_id,
                 part=operation.part,
+                deletions=self._deletions,
                 injection=self._injection,
             ),
             earliest_ns=self._arrived_ns,
@@ -431,7 +438,7 @@ def _is_text(value: str) -> bool:
     return True
 
 
-def _is_whole(answer: aiohttp.ClientResponse) -> bool:
+def _is_whole(answer: StoreAnswer) -> bool:
     if answer.status == 200:
         return True
     found = _WHOLE_RANGE.fullmatch(answer.headers.get("Content-Range", ""))

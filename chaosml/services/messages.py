@@ -103,11 +103,13 @@ class Begin(_Order, frozen=True, kw_only=True, tag="begin"):
     """An execution starts: numbering of every source starts at 1, rules and pods are forgotten.
 
     Creates the bucket (versioned) where it is not there; answers with the number of objects in it.
+    One that was `prepared` is left as it is, and nothing is said of its objects.
     """
 
     execution: str
     bucket: str
     seed: int = 0
+    prepared: bool = False
     """Of the scenario: what disturbances draw follows from it."""
 
 

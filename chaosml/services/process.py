@@ -62,6 +62,7 @@ from chaosml.services.relay import Relay
 from chaosml.services.signing import Signer
 from chaosml.services.sources import GATE
 from chaosml.services.store import Store
+from chaosml.services.store_inside import InsideStore, application
 
 __all__ = ["main"]
 
@@ -144,10 +145,12 @@ class _Conductor:
             case Measure():
                 self._measure(order)
 
-    async def _begin(self, order: Begin) -> int:
+    async def _begin(self, order: Begin) -> int | None:
         self.release_all()
-        await self._store.create_bucket(order.bucket)
-        objects = await self._store.count_objects(order.bucket)
+        objects = None
+        if not order.prepared:
+            await self._store.create_bucket(order.bucket)
+            objects = await self._store.count_objects(order.bucket)
         self.metadata.reset()
         self._stage.execution = Execution(order.execution, order.bucket, self._say, seed=order.seed)
         return objects
@@ -237,19 +240,29 @@ def _create_signer(embedded: bool) -> Signer:
 
 
 async def _serve(
-    runner: Runner, store_url: str | None, host: str, *, toxiproxy_seed: int | None = None
+    runner: Runner,
+    store_url: str | None,
+    host: str,
+    *,
+    toxiproxy_seed: int | None = None,
+    inside: bool = False,
 ) -> None:
     async with AsyncExitStack() as stack:
         embedded = store_url is None
         signer = _create_signer(embedded)
         tasks: set[asyncio.Task[None]] = set()
+        within = InsideStore(application()) if embedded and inside else None
+        if within is not None:
+            listener = await listen(within.handle, host)
+            stack.push_async_callback(listener.close)
+            store_url = listener.url
         if store_url is None:
             child = await EmbeddedStore.start()
             stack.push_async_callback(child.end)
             store_url = child.url
             tasks.add(asyncio.create_task(_watch(child)))
         stage = Stage()
-        store = Store(store_url, signer)
+        store = Store(store_url, signer, within)
         stack.push_async_callback(store.close)
         control = Control(stage, runner.send)
         conductor = _Conductor(stage, store, control, runner, host)
@@ -297,7 +310,12 @@ async def _watch(child: EmbeddedStore) -> None:
 
 
 async def _run(
-    connection: socket.socket, store_url: str | None, parent: int, *, toxiproxy_seed: int | None
+    connection: socket.socket,
+    store_url: str | None,
+    parent: int,
+    *,
+    toxiproxy_seed: int | None,
+    inside: bool,
 ) -> int:
     """Serve until the runner has gone or a signal says to stop."""
     stop = asyncio.Event()
@@ -306,16 +324,22 @@ async def _run(
     loop.add_signal_handler(signal.SIGHUP, lambda: stop.set() if os.getppid() != parent else None)
     if not end_with_parent(parent, signal.SIGHUP):
         return 1
-    await _serve_until(stop, _serve_pipe(connection, store_url, toxiproxy_seed))
+    await _serve_until(stop, _serve_pipe(connection, store_url, toxiproxy_seed, inside))
     return 0
 
 
 async def _serve_pipe(
-    connection: socket.socket, store_url: str | None, toxiproxy_seed: int | None
+    connection: socket.socket, store_url: str | None, toxiproxy_seed: int | None, inside: bool
 ) -> None:
     reader, writer = await asyncio.open_connection(sock=connection, limit=_LINE_BYTES_MAX)
     with contextlib.closing(writer):
-        await _serve(Pipe(reader, writer), store_url, "127.0.0.1", toxiproxy_seed=toxiproxy_seed)
+        await _serve(
+            Pipe(reader, writer),
+            store_url,
+            "127.0.0.1",
+            toxiproxy_seed=toxiproxy_seed,
+            inside=inside,
+        )
 
 
 async def _run_in_pod(port: int, store_url: str | None, host: str) -> int:
@@ -355,6 +379,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--store", metavar="URL")
     parser.add_argument("--toxiproxy", action="store_true", help="start an embedded one")
     parser.add_argument("--seed", type=int, default=0, help="of the embedded Toxiproxy")
+    parser.add_argument("--inside", action="store_true", help="the store is in this process")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -366,7 +391,9 @@ def main(arguments: list[str] | None = None) -> int:
             return asyncio.run(_run_in_pod(given.runner_port, given.store, given.host))
         connection = socket.socket(fileno=given.socket)
         seed = given.seed if given.toxiproxy else None
-        running = _run(connection, given.store, given.parent, toxiproxy_seed=seed)
+        running = _run(
+            connection, given.store, given.parent, toxiproxy_seed=seed, inside=given.inside
+        )
         return asyncio.run(running)
     except ServiceError as error:
         sys.stderr.write(f"{error}\n")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import xml.etree.ElementTree as ElementTree
 from collections.abc import AsyncIterator, Mapping
+from types import TracebackType
+from typing import Protocol, Self
 from urllib.parse import quote
 
 import aiohttp
@@ -12,8 +14,9 @@ import yarl
 
 from chaosml.errors import ServiceError
 from chaosml.services.signing import Signer
+from chaosml.services.store_inside import InsideStore
 
-__all__ = ["EMPTY_SHA256", "Store", "StoreUnanswered"]
+__all__ = ["EMPTY_SHA256", "Store", "StoreAnswer", "StoreUnanswered"]
 
 EMPTY_SHA256 = hashlib.sha256().hexdigest()
 
@@ -29,6 +32,47 @@ class StoreUnanswered(aiohttp.ClientError, ServiceError):
     def __init__(self, message: str, *, sent: bool) -> None:
         super().__init__(message)
         self.sent = sent
+
+
+class _Pieces(Protocol):
+    """A body as it comes."""
+
+    async def readany(self) -> bytes:
+        """Return what is there next; empty at the end."""
+
+
+class StoreAnswer(Protocol):
+    """What the gate needs of an answer, wherever the store is."""
+
+    async def __aenter__(self) -> Self:
+        """Keep it open within the context."""
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+
+    @property
+    def status(self) -> int:
+        """The status code."""
+
+    @property
+    def reason(self) -> str | None:
+        """The words of the status."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The header fields; names in any case."""
+
+    @property
+    def content(self) -> _Pieces:
+        """The body as a stream."""
+
+    async def read(self) -> bytes:
+        """Return the whole body."""
 
 
 async def _send_once(
@@ -50,9 +94,16 @@ async def _send_once(
 class Store:
     """An S3 endpoint."""
 
-    def __init__(self, url: str, signer: Signer) -> None:
-        """Prepare to talk to the endpoint at `url`; needs a running event loop."""
+    def __init__(self, url: str, signer: Signer, inside: InsideStore | None = None) -> None:
+        """Prepare to talk to the endpoint; needs a running event loop.
+
+        Args:
+            url: Where it listens.
+            signer: Signs requests.
+            inside: The store itself, where it is in this process: it is asked directly.
+        """
         self.url = url.rstrip("/")
+        self._inside = inside
         self._signer = signer
         # A pooled connection may be closed by the store just as the next request is sent,
         # which cannot be told from a request that it carried out.
@@ -79,7 +130,7 @@ class Store:
         headers: Mapping[str, str],
         body: bytes | AsyncIterator[bytes] | None,
         payload_sha256: str,
-    ) -> aiohttp.ClientResponse:
+    ) -> StoreAnswer:
         """Send a request, signed for the store; return its answer once its head is there.
 
         Args:
@@ -92,6 +143,11 @@ class Store:
         Raises:
             StoreUnanswered: there was no answer.
         """
+        if self._inside is not None:
+            try:
+                return await self._inside.ask(method, target, headers, body)
+            except OSError as error:  # The upload was broken off, and nothing came of it.
+                raise StoreUnanswered(str(error), sent=False) from error
         url = self.url + target
         signed = self._signer.sign(method, url, headers, payload_sha256)
         try:

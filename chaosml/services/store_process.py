@@ -13,8 +13,8 @@ import os
 import signal
 import sys
 
-from chaosml.services.bucket_state import StateDoor
 from chaosml.services.lifeline import end_with_parent
+from chaosml.services.store_inside import application
 
 __all__ = ["main"]
 
@@ -34,11 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _serve(report: int) -> None:
     # Imported here: moto takes a quarter of a second, and the parent must be watched before.
-    from moto.moto_server.werkzeug_app import (
-        DomainDispatcherApplication,
-        MotoRequestHandler,
-        create_backend_app,
-    )
+    from moto.moto_server.werkzeug_app import MotoRequestHandler
     from werkzeug.serving import make_server
 
     # A line per request would tell nothing that the gate does not say.
@@ -46,7 +42,7 @@ def _serve(report: int) -> None:
     server = make_server(
         "127.0.0.1",
         0,
-        StateDoor(DomainDispatcherApplication(create_backend_app)),
+        application(),
         threaded=True,
         request_handler=MotoRequestHandler,
     )

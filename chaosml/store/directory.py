@@ -4,7 +4,7 @@
       scenario.yaml  workflow.yaml  plan.json  invocation.json      what the run was made from
       controls/1/{history.jsonl, pods/}  trials/1/{history.jsonl, pods/}      what was seen
       …/workflow.jsonl                                              what a real Argo showed
-      verdict.json  summary.md  junit.xml  shadow.json              what was concluded
+      verdict.json  summary.md  junit.xml  scorecard.html  shadow.json      what was concluded
       calls.jsonl                                                   what a cluster was asked
       owner.json                                                    only while somebody runs it
     reports/spot/latest -> 20261124T221500Z

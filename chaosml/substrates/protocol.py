@@ -72,6 +72,8 @@ class Submission:
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     images: Mapping[str, pathlib.Path] = field(default_factory=dict)
     """Image pattern (`registry/trainer*`) to the Python interpreter that stands for it."""
+    folders: Mapping[str, pathlib.Path] = field(default_factory=dict)
+    """Image pattern to the folder that stands for the files in the image's working directory."""
     lineage_variables: tuple[str, ...] = ()
     """The variables whose values `PodCreated` records."""
     logs: pathlib.Path

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chaosml import completion
 from chaosml.errors import UsageError
+from chaosml.store.directory import LATEST
 from chaosml.terminal import Doubt, Form, Terminal, set_values
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from chaosml.sweep.options import SweepOptions, SweepResult
     from chaosml.sweep.telling import Teller
 
-__all__ = ["mount"]
+__all__ = ["judge_sweep", "mount"]
 
 _HELP = """Test recovery from a crash at every durable effect of a pipeline.
 
@@ -51,7 +53,10 @@ class _View(enum.StrEnum):
     SEEN = "seen"
 
 
-_Scenario = Annotated[pathlib.Path, typer.Argument(metavar="SCENARIO", show_default=False)]
+_Scenario = Annotated[
+    pathlib.Path,
+    typer.Argument(metavar="SCENARIO", show_default=False, autocompletion=completion.scenarios),
+]
 _Pipeline = Annotated[
     pathlib.Path | None,
     typer.Option(metavar="WORKFLOW", help="Another Workflow document for the same scenario."),
@@ -68,7 +73,7 @@ _Kills = Annotated[
 ]
 _Workers = Annotated[
     int | None,
-    typer.Option(min=1, max=64, help="Executions side by side; default: as many as processors."),
+    typer.Option(min=1, max=64, help="Executions side by side; default: three for two processors."),
 ]
 _Resume = Annotated[
     pathlib.Path | None, typer.Option(metavar="RUN", help="Go on with a sweep that was cut short.")
@@ -152,6 +157,19 @@ def _sweep(
     from chaosml.sweep import life
 
     return life.sweep(scenario, options, choices, teller)
+
+
+def judge_sweep(path: pathlib.Path, output: Form, unknown: Doubt, terminal: Terminal) -> int | None:
+    """Judge a sweep again and print its report; return the exit code, None for what is no sweep.
+
+    Raises:
+        HistoryError: what it holds cannot be judged.
+    """
+    if not any((one / "recording" / "course.json").is_file() for one in (path, path / LATEST)):
+        return None
+    from chaosml.sweep.rejudging import rejudge
+
+    return _show(rejudge(path), output, unknown, terminal)
 
 
 def _show(result: SweepResult, output: Form, unknown: Doubt, terminal: Terminal) -> int:

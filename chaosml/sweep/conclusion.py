@@ -20,8 +20,10 @@ from chaosml.sweep.result import (
 )
 from chaosml.verdict import EventRef, Status, Verdict, worst
 
-__all__ = ["Circumstances", "conclude"]
+__all__ = ["NOT_CHOSEN", "Circumstances", "conclude"]
 
+NOT_CHOSEN = "not chosen"
+"""Why a point was not reached that nobody asked for."""
 _NOT_EXECUTED = "not-executed"
 _EVIDENCE_MAX = 6
 
@@ -127,7 +129,7 @@ def _why_unreached(
     point: Point, by_state: Mapping[int, Sequence[StateResult]], how: Circumstances
 ) -> str:
     if point.number not in how.chosen:
-        return "not chosen"
+        return NOT_CHOSEN
     for state in point.states:
         found = by_state.get(state, ())
         if len(found) < len(how.views):

@@ -22,7 +22,8 @@ _OBJECTS = frozenset({"PutObject", "CopyObject", "CompleteMultipartUpload"})
 _UPLOADS = frozenset(
     {"CreateMultipartUpload", "UploadPart", "UploadPartCopy", "AbortMultipartUpload"}
 )
-_REBUILT = _OBJECTS | _UPLOADS | {"DeleteObject"}
+_DELETIONS = frozenset({"DeleteObject", "DeleteObjects"})
+_REBUILT = _OBJECTS | _UPLOADS | _DELETIONS
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +40,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     """The pod that asked for it; empty for an unknown one."""
     task: str
     version: str | None
+    """What was written, such as a delete marker, or removed; empty where nobody said it."""
     size: int | None
     sha256: str | None
     upload: str | None
@@ -63,9 +65,14 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
         return self.operation in _OBJECTS
 
     @property
+    def deletes(self) -> bool:
+        """Whether an object, or one version of it, is gone afterwards."""
+        return self.operation in _DELETIONS
+
+    @property
     def obstacle(self) -> str:
         """Why a store with this effect cannot be put together from the recording; else empty."""
-        if self.operation not in _REBUILT:
+        if self.operation not in _REBUILT or not self.key:
             return f"{self.operation} is not rebuilt: the gate does not record what it carries"
         if self.puts_object and self.version is None:
             return f"{self.name}: the store named no version of it"
@@ -83,38 +90,49 @@ def requests_of(events: Iterable[Event]) -> list[tuple[Event, Request]]:
 
 
 def effects_of(events: Iterable[Event], timeline: Timeline, contract: Contract) -> list[Effect]:
-    """Return the durable effects of an execution, whose events and timeline these are."""
+    """Return the durable effects of an execution, whose events and timeline these are.
+
+    Each deletion of a DeleteObjects is one: the store carries them out one by one.
+    """
     found: list[Effect] = []
     counts: dict[tuple[str, str, str], int] = {}
     for event, fact in requests_of(events):
         pod = timeline.pods.get(fact.uid or "")
         task = (pod.task if pod is not None else None) or ""
-        same = (task, fact.operation, fact.key)
-        counts[same] = counts.get(same, 0) + 1
-        if not was_stored(fact):
-            continue
-        known = contract.classify(fact.key)
-        found.append(
-            Effect(
-                number=len(found) + 1,
-                request=event.source_seq,
-                operation=fact.operation,
-                key=fact.key,
-                bucket=fact.bucket,
-                uid=fact.uid or "",
-                task=task,
-                version=fact.version,
-                size=fact.size,
-                sha256=fact.sha256,
-                upload=fact.upload,
-                part=fact.part,
-                role=None if known is None else known.role,
-                nth=counts[same],
-                begun_ns=event.earliest_ns,
-                ended_ns=event.latest_ns,
+        for key, version in _written(fact):
+            same = (task, fact.operation, key)
+            counts[same] = counts.get(same, 0) + 1
+            if not was_stored(fact):
+                continue
+            known = contract.classify(key)
+            found.append(
+                Effect(
+                    number=len(found) + 1,
+                    request=event.source_seq,
+                    operation=fact.operation,
+                    key=key,
+                    bucket=fact.bucket,
+                    uid=fact.uid or "",
+                    task=task,
+                    version=version,
+                    size=fact.size,
+                    sha256=fact.sha256,
+                    upload=fact.upload,
+                    part=fact.part,
+                    role=None if known is None else known.role,
+                    nth=counts[same],
+                    begun_ns=event.earliest_ns,
+                    ended_ns=event.latest_ns,
+                )
             )
-        )
     return found
+
+
+def _written(fact: Request) -> Iterable[tuple[str, str | None]]:
+    """Return the keys that a request is about, with the versions."""
+    if not fact.deletions:
+        return [(fact.key, fact.version)]
+    return [(one.key, one.version if one.version else one.marker) for one in fact.deletions]
 
 
 def outside_of(events: Iterable[Event], services: Mapping[str, object]) -> list[str]:

@@ -57,7 +57,7 @@ def open_ground(
     logs: pathlib.Path,
     controller: Controller,
     fingerprint: dict[str, str],
-    keep_kubelet: bool,
+    short_lived: bool,
 ) -> Iterator[Ground]:
     """Start services and substrate; end both, whatever happens.
 
@@ -69,7 +69,9 @@ def open_ground(
         logs: Folder of the services' log.
         controller: Who plays Argo.
         fingerprint: What floating-point results depend on.
-        keep_kubelet: Whether executions share a kubelet.
+        short_lived: Whether many short executions follow one another, none of which is timed:
+            they share a kubelet, and the store is in the services' process, which is a fork
+            of this one.
     """
     inbox: queue.SimpleQueue[tuple[object, Any]] = queue.SimpleQueue()
     substrate = EmbeddedSubstrate(
@@ -78,12 +80,17 @@ def open_ground(
         run=mark,
         nodes=loaded.scenario.embedded.nodes,
         controller=controller,
-        keep_kubelet=keep_kubelet,
+        keep_kubelet=short_lived,
     )
-    services = Services(inbox, run=mark, directory=logs, toxiproxy=is_proxied(loaded))
-    try:
-        services.start()
-        substrate.prepare()
+    services = Services(
+        inbox,
+        run=mark,
+        directory=logs,
+        toxiproxy=is_proxied(loaded),
+        store_inside=short_lived,
+        forked=short_lived,
+    )
+    with _started(services, substrate):
         ways = open_ways(loaded, services)
         composer = Composer(
             loaded=loaded,
@@ -98,8 +105,14 @@ def open_ground(
         yield Ground(
             substrate=substrate, services=services, inbox=inbox, ways=ways, composer=composer
         )
-    finally:
-        try:
-            substrate.close()
-        finally:
-            services.close()
+
+
+@contextlib.contextmanager
+def _started(services: Services, substrate: EmbeddedSubstrate) -> Iterator[None]:
+    """Start both side by side; the services first, which may be a fork."""
+    with contextlib.closing(services), contextlib.closing(substrate):
+        services.begin()
+        substrate.begin()
+        services.wait_ready()
+        substrate.prepare()
+        yield

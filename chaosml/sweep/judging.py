@@ -16,9 +16,10 @@ from chaosml.checkers.resume import Resume
 from chaosml.plan.model import Plan
 from chaosml.scenario.model import Scenario
 from chaosml.sweep.recording import Recording
+from chaosml.sweep.result import StateResult, status_of
 from chaosml.timeline.analysis import Analysis
 from chaosml.timeline.model import Timeline
-from chaosml.verdict import Verdict
+from chaosml.verdict import Status, Verdict
 
 __all__ = ["Judge"]
 
@@ -38,6 +39,7 @@ class Judge:
             controls: Every control, the recorded one first.
             policies: Retry policy by task, for the words of the verdicts.
         """
+        self._recording = recording
         expect = recording.scenario.expect
         # A rate says nothing about a state: it is corrupt or it is not.
         self._scenario: Scenario = recording.scenario.model_copy(
@@ -59,6 +61,19 @@ class Judge:
             for checker in _CHECKERS
             for verdict in checker.check(self._evidence((self._analyse(timeline),)))
             if verdict.execution == timeline.execution
+        )
+
+    def result(self, state: int, view: str, timeline: Timeline, *, wall_s: float) -> StateResult:
+        """Return what became of a state whose execution this is."""
+        verdicts = self.judge(timeline)
+        return StateResult(
+            state=state,
+            view=view,
+            status=status_of(verdicts),
+            verdicts=tuple(one for one in verdicts if one.status is not Status.PASS),
+            wall_s=wall_s,
+            interruptions=len(self._recording.crashes.state(state).crashed),
+            errors=_failed_by_themselves(timeline),
         )
 
     def controls(self) -> tuple[Verdict, ...]:
@@ -83,3 +98,10 @@ class Judge:
             receipts={},
             policies=self._policies,
         )
+
+
+def _failed_by_themselves(timeline: Timeline) -> int:
+    return sum(
+        pod.exited is not None and pod.exited.fact.exit_code != 0 and not pod.strikes
+        for pod in timeline.pods.values()
+    )

@@ -13,13 +13,12 @@ import pathlib
 import random
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from chaosml import history
 from chaosml.errors import ChaosmlError, Interrupted
-from chaosml.event import Event
 from chaosml.faults.catalogue import CATALOGUE
 from chaosml.faults.pod_delete import PodDeleteOptions
 from chaosml.plan.model import Place, PlannedInjection
@@ -32,19 +31,19 @@ from chaosml.services.messages import Begin, End
 from chaosml.store.directory import RunDirectory
 from chaosml.substrates.embedded.controller import ArgoController
 from chaosml.substrates.embedded.pods import base_environment
+from chaosml.sweep.comparison import Comparison, unknown
 from chaosml.sweep.effects import Effect
 from chaosml.sweep.ground import Ground, open_ground
 from chaosml.sweep.judging import Judge
-from chaosml.sweep.landing import holdings, landing_of
 from chaosml.sweep.points import Point
 from chaosml.sweep.recording import Recording
-from chaosml.sweep.result import KillResult, StateResult, status_of
-from chaosml.timeline.collect import build
-from chaosml.timeline.model import Timeline
-from chaosml.verdict import Status
+from chaosml.sweep.result import KillResult, StateResult
 from chaosml.workflow.views import View
 
-__all__ = ["Kills", "place_of"]
+__all__ = ["NOT_EXECUTED", "Kills", "place_of"]
+
+NOT_EXECUTED = "could not be executed"
+"""How the message of a kill begins that left no history to compare."""
 
 _FAULT = "crash"
 _HOLD_S = 5.0
@@ -56,6 +55,8 @@ def place_of(point: Point, effects: Sequence[Effect]) -> Place | None:
     """Return where a kill has to be armed for a point; None where nothing can be armed."""
     if point.effect is not None:
         effect = effects[point.effect - 1]
+        if effect.operation == "DeleteObjects":
+            return None  # The gate holds the request, not one of its deletions.
         return Place(
             kind="object",
             when=point.kind,
@@ -106,10 +107,7 @@ class Kills:
         self._directory = directory
         self._workspace = workspace
         self._mark = mark
-        self._judge = judge
-        self._statuses = {
-            one.state: one.status for one in results if one.view == View.RESTARTED.value
-        }
+        self._comparison = Comparison(recording, judge, results)
 
     def choose(self, chosen: frozenset[int], count: int, seed: int) -> list[Point]:
         """Return a seeded sample of the points at which something can be armed."""
@@ -140,7 +138,7 @@ class Kills:
                 logs=self._directory.path,
                 controller=ArgoController(),
                 fingerprint=fingerprint.take(environment),
-                keep_kubelet=False,
+                short_lived=False,
             ) as ground,
             Interruption(ground.inbox) as interruption,
         ):
@@ -158,8 +156,8 @@ class Kills:
         except Interrupted:
             raise
         except ChaosmlError as error:
-            return _unknown(point, f"could not be executed: {error}")
-        return self._compare(point, list(history.read(setup.history)))
+            return unknown(point, f"{NOT_EXECUTED}: {error}")
+        return self._comparison.compare(point, list(history.read(setup.history)))
 
     def _empty(self, ground: Ground, loader: BucketLoader) -> None:
         """Empty the bucket: every kill has the recorded one, whose name objects may hold."""
@@ -198,74 +196,3 @@ class Kills:
             ),
             injections=((planned, CATALOGUE["pod.delete"], options),),
         )
-
-    def _compare(self, point: Point, events: Sequence[Event]) -> KillResult:
-        timeline = build(events, self._recording.scenario)
-        landing = landing_of(events, timeline, self._recording.contract)
-        if landing.problem:
-            return _unknown(point, landing.problem)
-        fields = frozenset(self._recording.scenario.pipeline.identity_fields)
-        found = holdings(events, landing.versions, self._recording.contract, fields)
-        for state in point.states:
-            built = self._built(state, fields)
-            if built == found:
-                return self._judged(point, state, timeline, found)
-        nearest = self._built(point.states[0], fields)
-        return KillResult(
-            point=point.number,
-            name=point.name,
-            status=Status.UNKNOWN,
-            message="it landed in no state that was built for it, which is a bug of chaosml: "
-            + _difference(nearest, found),
-        )
-
-    def _built(self, state: int, fields: frozenset[str]) -> Mapping[str, str]:
-        """Return what a built state holds, in the same terms."""
-        recording = self._recording
-        versions: dict[str, str | None] = {}
-        for number in recording.crashes.state(state).effects:
-            effect = recording.effects[number - 1]
-            if effect.puts_object:
-                versions[effect.key] = effect.version
-            elif effect.operation == "DeleteObject":
-                versions.pop(effect.key, None)
-        return holdings(recording.events, versions, recording.contract, fields)
-
-    def _judged(
-        self, point: Point, state: int, timeline: Timeline, found: Mapping[str, str]
-    ) -> KillResult:
-        verdicts = self._judge.judge(timeline)
-        status, built = status_of(verdicts), self._statuses.get(state)
-        by_key = sum(not held for held in found.values())
-        message = ""
-        if built is None:
-            message = "the state itself was not executed, so what followed compares with nothing"
-        elif status is not built:
-            message = (
-                f"what followed the kill is {status.value}, what followed the built state "
-                f"{built.value}: a bug of chaosml, or a pipeline that varies"
-            )
-        return KillResult(
-            point=point.number,
-            name=point.name,
-            status=Status.UNKNOWN if message else Status.PASS,
-            landed=state,
-            compared=len(found) - by_key,
-            by_key=by_key,
-            message=message,
-        )
-
-
-def _unknown(point: Point, why: str) -> KillResult:
-    return KillResult(point=point.number, name=point.name, status=Status.UNKNOWN, message=why)
-
-
-def _difference(built: Mapping[str, str], found: Mapping[str, str]) -> str:
-    missing, surplus = sorted(built.keys() - found.keys()), sorted(found.keys() - built.keys())
-    other = sorted(key for key in built.keys() & found.keys() if built[key] != found[key])
-    parts = [
-        f"{words} {', '.join(keys[:3])}"
-        for words, keys in (("missing", missing), ("surplus", surplus), ("different", other))
-        if keys
-    ]
-    return "; ".join(parts) or "nothing differs"

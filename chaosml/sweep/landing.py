@@ -45,7 +45,7 @@ def landing_of(events: Sequence[Event], timeline: Timeline, contract: Contract) 
             return Landing(problem=effect.obstacle)
         if effect.puts_object:
             versions[effect.key] = effect.version
-        elif effect.operation == "DeleteObject":
+        elif effect.deletes:
             versions.pop(effect.key, None)
     return Landing(versions)
 

@@ -32,6 +32,7 @@ from chaosml.sweep.journal import Journal
 from chaosml.sweep.judging import Judge
 from chaosml.sweep.kills import Kills
 from chaosml.sweep.margins import measure
+from chaosml.sweep.nursery import Nursery
 from chaosml.sweep.options import SweepOptions, SweepResult
 from chaosml.sweep.points import CrashMap
 from chaosml.sweep.pool import Pool
@@ -69,8 +70,11 @@ def sweep(
     else:
         directory = _take_up(choices.resume, loaded)
     interrupted = False
-    with own_workspace(directory, None) as workspace:
-        run = _Sweep(loaded, options, choices, directory, workspace, teller)
+    with (
+        Nursery(_workers(choices)) as nursery,
+        own_workspace(directory, None) as workspace,
+    ):
+        run = _Sweep(loaded, options, choices, directory, workspace, nursery, teller)
         try:
             run.execute()
         except Interrupted as error:
@@ -113,6 +117,12 @@ _COMPLETE = "recording/complete"
 """There once every control has run."""
 
 
+def _workers(choices: SweepOptions) -> int:
+    processors = len(os.sched_getaffinity(0))
+    # A state's pod, gate and kubelet wait for one another; another state fills the gaps.
+    return choices.workers or processors + processors // 2
+
+
 class _Sweep:
     """One sweep in its directory."""
 
@@ -123,6 +133,7 @@ class _Sweep:
         choices: SweepOptions,
         directory: RunDirectory,
         workspace: pathlib.Path,
+        nursery: Nursery,
         teller: Teller,
     ) -> None:
         self._loaded = loaded
@@ -130,6 +141,7 @@ class _Sweep:
         self._choices = choices
         self._directory = directory
         self._workspace = workspace
+        self._nursery = nursery
         self._teller = teller
         self._states = Journal(directory.path / "states.jsonl", StateResult)
         self._kills = Journal(directory.path / "kills.jsonl", KillResult)
@@ -169,7 +181,7 @@ class _Sweep:
                 logs=self._directory.path,
                 controller=controller,
                 fingerprint=fingerprint.take(environment),
-                keep_kubelet=False,
+                short_lived=False,
             ) as ground,
             Interruption(ground.inbox) as interruption,
         ):
@@ -220,7 +232,7 @@ class _Sweep:
         tasks = self._tasks(crashes, chosen)
         workers = self._workers(len(tasks))
         self._teller.began(len(tasks), workers)
-        pool = Pool(self._assignment(), count=workers, logs=self._directory.path)
+        pool = Pool(self._nursery, self._assignment(workers))
         begun_ns = clock.monotonic_ns()
         try:
             for result in pool.run(tasks):
@@ -232,16 +244,15 @@ class _Sweep:
             self._wall_s = (clock.monotonic_ns() - begun_ns) / 1e9
 
     def _workers(self, tasks: int) -> int:
-        wanted = self._choices.workers or len(os.sched_getaffinity(0))
-        return max(1, min(wanted, tasks))
+        return max(1, min(_workers(self._choices), tasks))
 
-    def _assignment(self) -> Assignment:
+    def _assignment(self, workers: int) -> Assignment:
         return Assignment(
             directory=str(self._directory.path),
             scenario=str(self._loaded.path.absolute()),
             workspace=str(self._workspace),
             mark=mark_of(self._directory),
-            owner_pid=os.getpid(),
+            count=workers,
         )
 
     def _kill(self, recording: Recording, chosen: frozenset[int]) -> None:

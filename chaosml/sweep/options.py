@@ -25,7 +25,7 @@ class SweepOptions:
     kills: int = 0
     """Points at which a real kill is held against the built state."""
     workers: int | None = None
-    """Executions side by side; default: as many as this process may use processors."""
+    """Executions side by side; default: three for two processors that this process may use."""
     resume: pathlib.Path | None = None
     """A sweep that was cut short: what it has tested is not tested again."""
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import io
 import pathlib
 import queue
-import subprocess
-import sys
+import socket
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ import msgspec
 
 from chaosml.errors import HarnessError
 from chaosml.runner.interruption import Interruption
-from chaosml.services.lifeline import OWNER_MARK, RUN_MARK
+from chaosml.sweep.nursery import Nursery, log_of
 from chaosml.sweep.result import StateResult
 from chaosml.sweep.worker import Assignment, Task
 from chaosml.verdict import Status
@@ -40,20 +39,17 @@ class _Left:
 class Pool:
     """Hands states to workers and takes their results, in the order in which they come."""
 
-    def __init__(self, assignment: Assignment, *, count: int, logs: pathlib.Path) -> None:
+    def __init__(self, nursery: Nursery, assignment: Assignment) -> None:
         """Prepare.
 
         Args:
-            assignment: What every worker is told; each gets a workspace of its own below.
-            count: How many workers.
-            logs: Folder for what they print.
+            nursery: Has the workers.
+            assignment: What they are told.
         """
+        self._nursery = nursery
         self._assignment = assignment
-        self._count = count
-        self._logs = logs
         self._lock = threading.Lock()
         self._tasks: deque[Task] = deque()
-        self._processes: list[subprocess.Popen[bytes]] = []
         self._inbox: queue.SimpleQueue[tuple[object, Any]] = queue.SimpleQueue()
         self._stopped = False
 
@@ -64,8 +60,11 @@ class Pool:
             Interrupted: the user wants no more; every worker has ended.
             HarnessError: no worker is left, and states are.
         """
+        if not tasks:
+            return
         self._tasks.extend(tasks)
-        count = min(self._count, len(tasks))
+        count = self._assignment.count
+        self._nursery.begin(self._assignment)
         threads = [
             threading.Thread(target=self._serve, args=(number,), name=f"worker-{number}")
             for number in range(1, count + 1)
@@ -73,9 +72,13 @@ class Pool:
         with Interruption(self._inbox) as interruption:
             for thread in threads:
                 thread.start()
+            complete = False
             try:
                 yield from self._results(len(tasks), count, interruption)
+                complete = True
             finally:
+                if not complete:
+                    self._nursery.terminate()
                 self._end(threads)
 
     def _results(
@@ -98,82 +101,57 @@ class Pool:
 
     def _serve(self, number: int) -> None:
         """Live with one worker from its start to its end; runs in a thread of its own."""
-        why = ""
         try:
-            with open(self._logs / f"worker-{number}.log", "ab") as log:
-                why = self._drive(number, log.fileno())
+            with self._nursery.connections[number - 1].makefile("rwb") as connection:
+                why = self._drive(number, connection)
         except OSError as error:
             why = f"worker {number}: {error}"
         self._inbox.put((self, _Left(why)))
 
-    def _drive(self, number: int, log: int) -> str:
-        process = self._start(log)
-        assert process.stdin is not None
-        assert process.stdout is not None
-        workspace = f"{self._assignment.workspace}/w{number}"
-        told = msgspec.structs.replace(self._assignment, workspace=workspace)
-        why = ""
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(msgspec.json.encode(told) + b"\n")
-            while (task := self._take()) is not None:
-                process.stdin.write(msgspec.json.encode(task) + b"\n")
-                process.stdin.flush()
-                line = process.stdout.readline()
-                if not line:
-                    why = self._explain(number, process)
-                    self._inbox.put((self, _lost(task, why)))
-                    break
-                self._inbox.put((self, msgspec.json.decode(line, type=StateResult)))
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.close()
-        process.wait()
-        process.stdout.close()
-        return why
-
-    def _start(self, log: int) -> subprocess.Popen[bytes]:
-        marks = {RUN_MARK: self._assignment.mark, OWNER_MARK: str(self._assignment.owner_pid)}
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "chaosml.sweep.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            env=os.environ | marks,
-            # Ctrl-C is for the sweep, which ends its workers in order.
-            start_new_session=True,
-        )
-        with self._lock:
-            self._processes.append(process)
-            if self._stopped:
-                process.terminate()
-        return process
+    def _drive(self, number: int, connection: io.BufferedRWPair) -> str:
+        """Hand out tasks until there are no more; return why the worker ended before."""
+        while (task := self._take()) is not None:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.write(msgspec.json.encode(task) + b"\n")
+                connection.flush()
+            line = _answer(connection)
+            if not line:
+                why = self._explain(number)
+                self._inbox.put((self, _lost(task, why)))
+                return why
+            self._inbox.put((self, msgspec.json.decode(line, type=StateResult)))
+        self._nursery.connections[number - 1].shutdown(socket.SHUT_WR)
+        # It ends everything that it started before its connection closes.
+        _answer(connection)
+        return ""
 
     def _take(self) -> Task | None:
         with self._lock:
             return None if self._stopped or not self._tasks else self._tasks.popleft()
 
-    def _explain(self, number: int, process: subprocess.Popen[bytes]) -> str:
-        code = process.wait()
+    def _explain(self, number: int) -> str:
+        path = log_of(pathlib.Path(self._assignment.directory), number)
         try:
-            said = (self._logs / f"worker-{number}.log").read_text(errors="replace").strip()
+            said = path.read_text(errors="replace").strip()
         except OSError:
             said = ""
-        words = f"worker {number} ended with {code}"
-        return f"{words}: {said[-_LOG_CHARACTERS:]}" if said else words
+        return said[-_LOG_CHARACTERS:] or f"worker {number} ended and said nothing"
 
     def _end(self, threads: Sequence[threading.Thread]) -> None:
         with self._lock:
             self._stopped = True
             self._tasks.clear()
-            running = list(self._processes)
-        if any(thread.is_alive() for thread in threads):
-            for process in running:
-                if process.poll() is None:
-                    process.terminate()
         for thread in threads:
             thread.join(_END_S)
-        for process in running:
-            if process.poll() is None:
-                process.kill()
+        self._nursery.end()
+
+
+def _answer(connection: io.BufferedRWPair) -> bytes:
+    """Return the next line; nothing at the end, however it came."""
+    try:
+        return connection.readline()
+    except ConnectionError:
+        return b""
 
 
 def _lost(task: Task, why: str) -> StateResult:

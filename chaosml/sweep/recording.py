@@ -21,6 +21,7 @@ from chaosml.audit.bucket import Bucket, Version
 from chaosml.errors import HistoryError
 from chaosml.event import Event, ExecutionStarted
 from chaosml.scenario.model import Scenario
+from chaosml.services.bucket_state import BucketLoader
 from chaosml.store.directory import RunDirectory
 from chaosml.sweep.effects import Effect, effects_of, outside_of
 from chaosml.sweep.points import CrashMap, find_points
@@ -28,7 +29,7 @@ from chaosml.sweep.resumption import Course
 from chaosml.timeline.collect import build
 from chaosml.timeline.model import Timeline
 
-__all__ = ["Recording", "Stored", "keep"]
+__all__ = ["KeptPart", "Recording", "Stored", "keep"]
 
 _FOLDER = "recording"
 _READ_S = 600.0
@@ -46,6 +47,15 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     etag: str
     headers: dict[str, str] = {}
     """Content headers and user metadata that it was stored with."""
+
+
+class KeptPart(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of an upload that nobody had ended when the recording was over."""
+
+    upload: str
+    number: int
+    sha256: str
+    size: int
 
 
 def keep(directory: RunDirectory, store_url: str, bucket: str, course: Course) -> None:
@@ -67,8 +77,34 @@ def keep(directory: RunDirectory, store_url: str, bucket: str, course: Course) -
     finally:
         reader.close()
     objects = tuple(stored for stored in found if stored is not None)
+    parts = _keep_parts(store_url, bucket, bodies)
+    directory.write(f"{_FOLDER}/parts.json", msgspec.json.encode(parts))
     directory.write(f"{_FOLDER}/objects.json", msgspec.json.encode(objects))
     directory.write(f"{_FOLDER}/course.json", msgspec.json.encode(course))
+
+
+def _keep_parts(store_url: str, bucket: str, bodies: pathlib.Path) -> tuple[KeptPart, ...]:
+    """Keep what is there of pending uploads, which S3 shows nobody but the embedded store does."""
+    loader = BucketLoader(store_url, lambda _: b"")
+    found = []
+    try:
+        for pending in loader.holdings(bucket).uploads:
+            for part in pending.parts:
+                content = loader.part(bucket, pending.upload, part.number)
+                (bodies / part.sha256).write_bytes(content)
+                found.append(
+                    KeptPart(
+                        upload=pending.upload,
+                        number=part.number,
+                        sha256=part.sha256,
+                        size=part.size,
+                    )
+                )
+    except OSError as error:
+        raise HistoryError(f"cannot write into {bodies}: {error.strerror}") from error
+    finally:
+        loader.close()
+    return tuple(found)
 
 
 def _keep_one(reader: Bucket, version: Version, bodies: pathlib.Path) -> Stored | None:
@@ -109,6 +145,10 @@ class Recording:
         stored = self._read("objects.json", tuple[Stored, ...])
         self.stored: Mapping[tuple[str, str], Stored] = {
             (one.key, one.version): one for one in stored
+        }
+        kept = self._read("parts.json", tuple[KeptPart, ...])
+        self.parts: Mapping[tuple[str, int], KeptPart] = {
+            (one.upload, one.number): one for one in kept
         }
         if self.timeline.header is None or self.timeline.ended is None:
             raise HistoryError(f"{path}: the recorded control did not come to its end")

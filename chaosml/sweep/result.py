@@ -6,6 +6,7 @@ import msgspec
 
 from chaosml.sweep.margins import Margins
 from chaosml.verdict import Status, Verdict, worst
+from chaosml.workflow.views import View
 
 __all__ = [
     "Failure",
@@ -14,6 +15,7 @@ __all__ = [
     "SweepReport",
     "Tested",
     "TestedPoint",
+    "name_of",
     "status_of",
 ]
 
@@ -126,6 +128,11 @@ class SweepReport(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 0
     versions: dict[str, str] = {}
     replay: str = ""
+
+
+def name_of(state: int, view: str) -> str:
+    """Return how the execution of a state under a view is called, which is its folder, too."""
+    return str(state) if view == View.RESTARTED.value else f"{state}-{view}"
 
 
 def status_of(verdicts: tuple[Verdict, ...]) -> Status:

@@ -18,8 +18,7 @@ from typing import Any
 import msgspec
 
 from chaosml import clock
-from chaosml.audit import audit
-from chaosml.audit.bucket import Connection
+from chaosml.audit import observe
 from chaosml.audit.observe import ContentId, Known
 from chaosml.errors import ChaosmlError
 from chaosml.event import Basis, ExecutionEnded, InjectionArmed, IsolationChecked
@@ -31,6 +30,7 @@ from chaosml.services.sources import SOURCES
 from chaosml.substrates.embedded.substrate import EmbeddedSubstrate
 from chaosml.substrates.protocol import PodView, Submission
 from chaosml.substrates.redaction import Redaction
+from chaosml.sweep.held_bucket import HeldBucket
 from chaosml.sweep.points import State
 from chaosml.sweep.prefix import CRASH, Prefix
 from chaosml.sweep.recording import Recording
@@ -57,8 +57,6 @@ class Bench:
     """Raises `Interrupted` where the work shall end."""
     known: dict[ContentId, Known] = field(default_factory=dict)
     """What audits have read of contents."""
-    connection: Connection = field(default_factory=Connection)
-    """To the store, for the audits."""
 
 
 class StateExecution:
@@ -139,8 +137,9 @@ class StateExecution:
         self._history.say(f"execution/{self._name}", header)
         for source in SOURCES:
             self._history.open_source(source)
-        bench.services.call(Begin(execution=self._name, bucket=self._bucket.bucket))
         bench.loader.load(self._bucket)
+        begin = Begin(execution=self._name, bucket=self._bucket.bucket, prepared=True)
+        bench.services.call(begin)
         self._say_isolation()
         self._say_crash()
         resumption = self._resumption()
@@ -234,13 +233,8 @@ class StateExecution:
         self._splice.record([CloseSource(source, last) for source, last in sorted(closed.items())])
         self._splice.record([OpenSource("audit")])
         last = 0
-        for emission in audit(
-            self._bench.services.endpoints.store_url,
-            self._bucket.bucket,
-            self._recording.contract,
-            known=self._bench.known,
-            connection=self._bench.connection,
-        ):
+        reader = HeldBucket(self._bench.loader, self._bucket.bucket)
+        for emission in observe(reader, self._recording.contract, known=self._bench.known):
             self._splice.record([emission])
             last = emission.source_seq
         self._splice.record([CloseSource("audit", last)])

@@ -65,7 +65,7 @@ class _Composition:
                 self._keys[upload] = effect.key
             case "AbortMultipartUpload":
                 self._uploads.pop(upload, None)
-            case "DeleteObject":
+            case "DeleteObject" | "DeleteObjects":
                 self._delete(effect)
             case _:
                 self._uploads.pop(upload, None)
@@ -88,18 +88,29 @@ class _Composition:
     def _delete(self, effect: Effect) -> None:
         if effect.version is None:
             return  # There was nothing to delete, and no marker was made.
-        if (effect.key, effect.version) in {(one.key, one.version) for one in self._versions}:
+        same = [one for one in self._versions if one.key == effect.key]
+        removed = next((one for one in same if one.version == effect.version), None)
+        if removed is not None and removed.deleted:
+            self._versions.remove(removed)
+        elif removed is not None:
             raise Unbuildable(f"{effect.name}: it removed one version, whose bytes are gone")
-        self._versions.append(ObjectVersion(key=effect.key, version=effect.version, deleted=True))
+        elif effect.version or same:
+            # A quiet request was told no version: nobody can have asked for it.
+            version = effect.version or f"deleted-{effect.number}"
+            self._versions.append(ObjectVersion(key=effect.key, version=version, deleted=True))
 
     def _part(self, effect: Effect) -> UploadedPart:
-        """Return a part with its place in the object that the upload became."""
+        """Return a part with its place in the object that the upload became, or what was kept."""
+        kept = self._recording.parts.get((effect.upload or "", effect.part or 0))
+        if kept is not None and kept.sha256 == effect.sha256:
+            return UploadedPart(number=kept.number, sha256=kept.sha256, start=0, size=kept.size)
         sizes = _sizes_of_parts(self._recording.effects, effect)
         whole = _became(self._recording, effect)
         number = effect.part or 0
         if whole is None or number not in sizes:
             raise Unbuildable(
-                f"{effect.name}: its upload never became an object, so its bytes are not recorded"
+                f"{effect.name}: its upload was aborted, or the part was sent again, so its bytes "
+                "are not recorded"
             )
         start = sum(size for other, size in sizes.items() if other < number)
         return UploadedPart(number=number, sha256=whole, start=start, size=sizes[number])

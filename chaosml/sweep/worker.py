@@ -1,19 +1,19 @@
-"""A process that executes states: `python -m chaosml.sweep.worker`, started by the sweep.
+"""A process that executes states, forked by the nursery of a sweep.
 
-It reads an `Assignment` and then the numbers of states from its standard input, a line
-each, and writes a `StateResult` for each to its standard output. When the input ends, its
-parent dies or SIGTERM comes, it ends everything that it started.
+It reads the numbers of states from its connection, a line each, and writes a `StateResult`
+for each. When nothing more comes, its parent dies or SIGTERM comes, it ends everything
+that it started.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 import pathlib
-import signal
 import sys
 from collections.abc import Iterator
-from typing import BinaryIO
+from dataclasses import dataclass
 
 import msgspec
 
@@ -23,41 +23,42 @@ from chaosml.runner import conclude
 from chaosml.runner.interruption import Interruption
 from chaosml.scenario.load import LoadedScenario
 from chaosml.services.bucket_state import BucketLoader
-from chaosml.services.lifeline import end_with_parent
 from chaosml.store.directory import RunDirectory
 from chaosml.substrates.protocol import Submission
 from chaosml.sweep.ground import Ground, open_ground
 from chaosml.sweep.judging import Judge
 from chaosml.sweep.recording import Recording
-from chaosml.sweep.result import StateResult, status_of
+from chaosml.sweep.result import StateResult, name_of
 from chaosml.sweep.resumption import ResumingController
 from chaosml.sweep.state_execution import Bench, StateExecution
 from chaosml.sweep.store_state import Unbuildable, compose
 from chaosml.timeline.collect import build
-from chaosml.timeline.model import Timeline
 from chaosml.verdict import Status
 from chaosml.workflow.views import View
 
 __all__ = [
     "Assignment",
     "Laboratory",
+    "Material",
     "Task",
     "load_inputs",
-    "main",
     "open_laboratory",
+    "serve",
     "submission_of",
 ]
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker is told once."""
+    """What all workers are told once."""
 
     directory: str
     scenario: str
     """Absolute path of the scenario file: interpreters of images are named relative to it."""
     workspace: str
+    """Each worker gets a folder of its own below."""
     mark: str
-    owner_pid: int
+    count: int
+    """How many workers."""
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,21 +88,42 @@ def submission_of(ground: Ground, recording: Recording, folder: pathlib.Path) ->
     )
 
 
-class Laboratory:
-    """Executes and judges one state after the other."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """What is read of a sweep's directory; the workers share it."""
 
-    def __init__(
-        self, directory: RunDirectory, loaded: LoadedScenario, ground: Ground, bench: Bench
-    ) -> None:
-        self._directory = directory
-        self._ground = ground
-        self._bench = bench
-        self._scenario = loaded.scenario
-        self.recording = Recording(directory, loaded.scenario)
+    directory: RunDirectory
+    loaded: LoadedScenario
+    recording: Recording
+    judge: Judge
+
+    @classmethod
+    def load(cls, assignment: Assignment) -> Material:
+        """Read it.
+
+        Raises:
+            HistoryError: the recording cannot be read.
+        """
+        directory = RunDirectory(pathlib.Path(assignment.directory))
+        loaded = load_inputs(directory.path, pathlib.Path(assignment.scenario))
+        recording = Recording(directory, loaded.scenario)
         controls = [
             build(history.read(path), loaded.scenario) for path in directory.histories("control")
         ]
-        self._judge = Judge(self.recording, controls, dict(loaded.workflow.retry_policies()))
+        judge = Judge(recording, controls, dict(loaded.workflow.retry_policies()))
+        return cls(directory=directory, loaded=loaded, recording=recording, judge=judge)
+
+
+class Laboratory:
+    """Executes and judges one state after the other."""
+
+    def __init__(self, material: Material, ground: Ground, bench: Bench) -> None:
+        self._directory = material.directory
+        self._ground = ground
+        self._bench = bench
+        self._scenario = material.loaded.scenario
+        self.recording = material.recording
+        self._judge = material.judge
 
     def execute(self, number: int, view: View) -> StateResult:
         """Execute a state; one that cannot be built or brought to its end is UNKNOWN.
@@ -113,28 +135,20 @@ class Laboratory:
         try:
             path = self._run(number, view)
             timeline = build(history.read(path), self._scenario)
-            verdicts = self._judge.judge(timeline)
+            wall_s = round((clock.monotonic_ns() - begun_ns) / 1e9, 3)
+            return self._judge.result(number, view.value, timeline, wall_s=wall_s)
         except Interrupted:
             raise
         except Unbuildable as error:
             return _unknown(number, view, f"cannot be built: {error}")
         except ChaosmlError as error:
             return _unknown(number, view, f"could not be executed: {error}")
-        return StateResult(
-            state=number,
-            view=view.value,
-            status=status_of(verdicts),
-            verdicts=tuple(one for one in verdicts if one.status is not Status.PASS),
-            wall_s=round((clock.monotonic_ns() - begun_ns) / 1e9, 3),
-            interruptions=len(self.recording.crashes.state(number).crashed),
-            errors=_failed_by_themselves(timeline),
-        )
 
     def _run(self, number: int, view: View) -> pathlib.Path:
         state = self.recording.crashes.state(number)
         bucket = compose(self.recording, state.effects)
-        name = f"state/{number}" if view is View.RESTARTED else f"state/{number}-{view.value}"
-        folder = self._directory.renew_execution("state", name.partition("/")[2])
+        name = name_of(number, view.value)
+        folder = self._directory.renew_execution("state", name)
         path = folder / "history.jsonl"
         StateExecution(
             self._bench,
@@ -144,17 +158,10 @@ class Laboratory:
             submission=submission_of(self._ground, self.recording, folder),
             bucket=bucket,
             path=path,
-            name=name,
+            name=f"state/{name}",
             deadline_s=self._scenario.deadline,
         ).run()
         return path
-
-
-def _failed_by_themselves(timeline: Timeline) -> int:
-    return sum(
-        pod.exited is not None and pod.exited.fact.exit_code != 0 and not pod.strikes
-        for pod in timeline.pods.values()
-    )
 
 
 def _unknown(number: int, view: View, problem: str) -> StateResult:
@@ -162,68 +169,55 @@ def _unknown(number: int, view: View, problem: str) -> StateResult:
 
 
 @contextlib.contextmanager
-def open_laboratory(assignment: Assignment) -> Iterator[Laboratory]:
+def open_laboratory(
+    material: Material, *, workspace: pathlib.Path, mark: str
+) -> Iterator[Laboratory]:
     """Start what a worker needs; end it, whatever happens.
 
     Raises:
-        HarnessError: it cannot be started, or the recording cannot be read.
+        HarnessError: it cannot be started.
     """
-    directory = RunDirectory(pathlib.Path(assignment.directory))
-    loaded = load_inputs(directory.path, pathlib.Path(assignment.scenario))
-    workspace = pathlib.Path(assignment.workspace)
     workspace.mkdir(parents=True, exist_ok=True)
     controller = ResumingController()
     with (
         open_ground(
-            loaded,
-            directory,
+            material.loaded,
+            material.directory,
             workspace=workspace,
-            mark=assignment.mark,
+            mark=mark,
             logs=workspace,
             controller=controller,
             fingerprint={},
-            keep_kubelet=True,
+            short_lived=True,
         ) as ground,
         Interruption(ground.inbox) as interruption,
     ):
-        laboratory_recording = Recording(directory, loaded.scenario)
+        store_url = ground.services.endpoints.store_url
         bench = Bench(
             substrate=ground.substrate,
             controller=controller,
             services=ground.services,
-            loader=BucketLoader(ground.services.endpoints.store_url, laboratory_recording.body),
+            loader=BucketLoader(store_url, material.recording.body),
             inbox=ground.inbox,
             check=interruption.check,
         )
-        yield Laboratory(directory, loaded, ground, bench)
+        yield Laboratory(material, ground, bench)
 
 
-def main() -> int:
-    """Serve until the input ends; return the exit code."""
-    source, target = sys.stdin.buffer, sys.stdout.buffer
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    assignment = msgspec.json.decode(source.readline(), type=Assignment)
-    if not end_with_parent(assignment.owner_pid, signal.SIGTERM):
-        return 1
+def serve(
+    material: Material, connection: io.BufferedRWPair, *, workspace: pathlib.Path, mark: str
+) -> int:
+    """Execute what is asked for until nothing more comes; return the exit code."""
     try:
-        with open_laboratory(assignment) as laboratory:
-            _serve(laboratory, source, target)
+        with open_laboratory(material, workspace=workspace, mark=mark) as laboratory:
+            while line := connection.readline():
+                task = msgspec.json.decode(line, type=Task)
+                result = laboratory.execute(task.state, View(task.view))
+                connection.write(msgspec.json.encode(result) + b"\n")
+                connection.flush()
     except Interrupted as error:
         return error.exit_code
     except ChaosmlError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
     return 0
-
-
-def _serve(laboratory: Laboratory, source: BinaryIO, target: BinaryIO) -> None:
-    while line := source.readline():
-        task = msgspec.json.decode(line, type=Task)
-        result = laboratory.execute(task.state, View(task.view))
-        target.write(msgspec.json.encode(result) + b"\n")
-        target.flush()
-
-
-if __name__ == "__main__":
-    # Not `os._exit`: what was started must be ended.
-    sys.exit(main())

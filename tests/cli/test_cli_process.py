@@ -66,3 +66,28 @@ def test_a_run_can_be_judged_again_with_the_same_bytes(tmp_path):
     for execution in judgement["executions"]:
         kind, number = execution["execution"].split("/")
         assert (latest / f"{kind}s" / number / "history.jsonl").stat().st_size
+
+
+def test_a_real_bash_completes_verbs_scenarios_and_faults():
+    program = """
+source <(chaosml completion bash)
+try() {
+    COMP_WORDS=("$@"); COMP_CWORD=$(( ${#COMP_WORDS[@]} - 1 )); COMPREPLY=()
+    _chaosml_completion chaosml; echo "${COMPREPLY[*]}"
+}
+try chaosml sel; try chaosml run scenarios/spot; try chaosml doctor --fault spot.
+"""
+    done = subprocess.run(
+        ["bash", "--norc", "-c", program],
+        cwd=pathlib.Path(__file__).parents[2],
+        env={**os.environ, "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.split() == [
+        "selftest",
+        *("scenarios/spot-adhoc.yaml", "scenarios/spot.yaml"),
+        "spot.reclaim",
+    ], done.stderr

@@ -10,6 +10,7 @@ from chaosml.cli import main
 from chaosml.plan.model import Plan
 from chaosml.runner import RunOptions
 from chaosml.runner import plan as make_plan
+from chaosml.store.directory import INPUTS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SPOT = ROOT / "scenarios" / "spot.yaml"
@@ -96,3 +97,14 @@ def test_judging_what_is_no_run_says_what_to_name(capsys, tmp_path, named):
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "reports/spot/latest" in shown.err
+
+
+def test_a_sweep_that_was_cut_short_before_its_report_is_to_be_resumed(capsys, tmp_path):
+    (tmp_path / "recording").mkdir()
+    for name in (*INPUTS, "recording/course.json"):
+        (tmp_path / name).write_text("{}")
+    assert main(["judge", str(tmp_path)]) == 4
+    assert "go on with `chaosml sweep SCENARIO --resume`" in capsys.readouterr().err
+    (tmp_path / "sweep.json").write_text('{"schema": 1}')
+    assert main(["judge", str(tmp_path)]) == 4
+    assert "sweep.json: is not what this version writes" in capsys.readouterr().err

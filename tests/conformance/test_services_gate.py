@@ -9,7 +9,7 @@ import zlib
 
 import pytest
 from botocore.exceptions import ClientError
-from services_under_test import base64_of, connect, request, sha256_of, signed
+from services_under_test import World, base64_of, connect, request, sha256_of, signed
 
 from chaosml.event import Request
 
@@ -17,6 +17,14 @@ pytestmark = pytest.mark.slow
 
 LARGE = bytes(range(256)) * (3 << 12)
 """3 MiB: longer than what the gate reads whole before it sends anything on."""
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["apart", "inside"])
+def running(request, tmp_path_factory):
+    """Return running services, with the embedded store in either of its places."""
+    world = World(tmp_path_factory.mktemp("services"), store_inside=request.param)
+    yield world
+    world.close()
 
 
 def put(world, key, body, **arguments):
@@ -363,3 +371,19 @@ def test_an_upload_that_never_ends_does_not_keep_the_execution_from_ending(world
         stuck = world.requests()[0]
     assert (stuck.outcome, stuck.status, stuck.stored) == ("client-gone", None, False)
     assert world.stored("k") == []
+
+
+@pytest.mark.parametrize("quiet", [False, True], ids=["told of markers", "quiet"])
+def test_several_deletions_are_recorded_each_with_its_marker(world, quiet):
+    for key in ("a", "b"):
+        put(world, key, b"x")
+    doomed = {"Quiet": quiet, "Objects": [{"Key": "a"}, {"Key": "b"}]}
+    world.s3().delete_objects(Bucket=world.bucket, Delete=doomed)
+    deletion = world.requests()[-1]
+    assert (deletion.operation, deletion.key, deletion.stored) == ("DeleteObjects", "", True)
+    assert [(one.key, one.version) for one in deletion.deletions] == [("a", None), ("b", None)]
+    listed = world.store().list_object_versions(Bucket=world.bucket)["DeleteMarkers"]
+    markers = {one["Key"]: one["VersionId"] for one in listed}
+    assert {one.key: one.marker for one in deletion.deletions} == (
+        dict.fromkeys(markers, "") if quiet else markers
+    )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from unittest import mock
+
 from chaosml import event as facts
 from chaosml.event import Basis
 from chaosml.plan.model import Case, Place, Plan, PlannedInjection, PlannedTrial
@@ -116,6 +119,17 @@ def plan(trials=1, step=15, view="gone", **options):
         cases=(case,),
         undealt=(),
     )
+
+
+def silent(make):
+    """Return what makes the same history of a pipeline without a probe."""
+
+    @functools.wraps(make)
+    def made(*positional, **options):
+        with mock.patch.object(Training, "claim", return_value=None):
+            return make(*positional, **options)
+
+    return made
 
 
 def control(number=1, **options):

@@ -20,6 +20,8 @@ def _no_rng(number):
     return histories.control(number, **NO_RNG)
 
 
+SILENT = histories.silent(histories.control)
+"""Of a pipeline without a probe."""
 TRIALS = {
     "exact": (histories.resumed, histories.control),
     "lost steps": (lambda: histories.resumed(save=False), histories.control),
@@ -48,6 +50,10 @@ TRIALS = {
     "saved in the handler": (histories.saved_in_handler, histories.control),
     "guarded": (histories.guarded, histories.control),
     "guarded well": (lambda: histories.guarded(commits=True), histories.control),
+    "silent": (histories.silent(histories.resumed), SILENT),
+    "silent from zero": (histories.silent(histories.restarted_from_zero), SILENT),
+    "silent stale": (lambda: histories.silent(histories.stale)(step=16), SILENT),
+    "silent diverged": (lambda: histories.silent(histories.resumed)(diverge=True), SILENT),
     "registered early": (histories.registered_early, histories.control),
 }
 

@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCENARIOS = ROOT / "scenarios"
 TRAINER = pathlib.Path(__file__).with_name("trainer.yaml")
 CHAOSML = [sys.executable, "-m", "chaosml"]
-REPORTS = ("junit.xml", "summary.md", "verdict.json")
+REPORTS = ("junit.xml", "scorecard.html", "summary.md", "verdict.json")
 _LIMIT_S = 300.0
 
 

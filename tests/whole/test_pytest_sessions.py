@@ -205,8 +205,9 @@ def test_workers_run_each_scenario_once_however_its_items_are_dealt(scripted, di
     if dist in ("load", "loadfile"):
         assert sorted(name for _, name in dealt) == ["a", "b"], "a worker waits for another's run"
     summary = ended.out.partition("= chaosml =")[2]
-    lines = [line for line in summary.splitlines() if line.startswith("PASS")]
-    assert [line.split()[-1] for line in lines] == ["scenarios/a.yaml", "scenarios/b.yaml"]
+    assert "2 scenarios: 2 pass, 0 fail, 0 unproved" in summary
+    reports = [line.split()[1] for line in summary.splitlines() if line.startswith("report ")]
+    assert [pathlib.Path(report).parts[1] for report in reports] == ["a", "b"]
 
 
 def test_a_worker_that_dies_with_its_run_makes_errors_and_no_second_run(scripted):

@@ -54,6 +54,7 @@ def changed(folder: pathlib.Path, *changes: tuple[str, str]) -> tuple[str, str]:
     return ("--pipeline", str(path))
 
 
+REPORTS = ("sweep.json", "summary.md", "junit.xml")
 PUT = "                  put(key, step, state)\n"
 PAD = " " * 18
 OLDER = 'f"checkpoints/step-{step - 10:06d}.json"'
@@ -78,6 +79,31 @@ def test_a_pipeline_that_recovers_passes_at_every_point(tmp_path: pathlib.Path) 
     assert "<failure" not in junit
     assert "## Points" in (ended.directory / "summary.md").read_text()
 
+    reports = {name: (ended.directory / name).read_bytes() for name in REPORTS}
+    again = commands.call("judge", str(ended.directory), "--output", "json", reports=tmp_path)
+    assert (again.code, again.out) == (0, ended.out)
+    assert {name: (ended.directory / name).read_bytes() for name in REPORTS} == reports
+
+
+@pytest.mark.parametrize(
+    ("policy", "code", "cause"),
+    [("Always", 0, ""), ("OnFailure", 1, "pod-deleted-not-retried")],
+)
+def test_what_argo_sees_of_a_crash_asks_the_retry_policy(
+    tmp_path: pathlib.Path, policy: str, code: int, cause: str
+) -> None:
+    policies = changed(tmp_path, ("retryPolicy: Always", f"retryPolicy: {policy}"))
+    ended = sweep(tmp_path, *policies, "--view", "gone", "--view", "seen")
+    assert ended.code == code, ended.out
+    report = report_of(ended)
+    assert report["views"] == ["gone", "seen"]
+    assert len(report["results"]) == 2 * report["tested"]["states"]
+    failed = {one["view"] for one in report["results"] if one["status"] == "FAIL"}
+    assert failed == ({"gone"} if cause else set())
+    assert {one["cause"] for one in report["failures"] if one["status"] == "FAIL"} == (
+        {cause} if cause else set()
+    )
+
 
 def test_a_checkpoint_that_is_deleted_before_its_successor_is_there_is_found_between_the_two(
     tmp_path: pathlib.Path,
@@ -101,10 +127,21 @@ def test_a_checkpoint_that_is_deleted_before_its_successor_is_there_is_found_bet
     assert report_of(again)["tested"]["points_hit"] == 1
 
 
-def test_the_same_deletion_after_its_successor_harms_nothing(tmp_path: pathlib.Path) -> None:
-    ended = sweep(tmp_path, *changed(tmp_path, (PUT, PUT + DELETE)))
+def test_several_deletions_in_one_request_are_tested_in_every_subset(
+    tmp_path: pathlib.Path,
+) -> None:
+    # A quiet request is not told which delete markers were made.
+    several = (
+        f"{PAD}store.delete_objects(Bucket=BUCKET, Delete={{'Quiet': step == 20, 'Objects': [\n"
+        f"{PAD}    {{'Key': {OLDER}}}, {{'Key': f'other/{{step}}'}}]}})\n"
+    )
+    other = f"{PAD}put(f'other/{{step}}', step, state)\n"
+    ended = sweep(tmp_path, *changed(tmp_path, (PUT, PUT + other + several)))
     assert ended.code == 0, ended.out
-    assert report_of(ended)["tested"]["effects"] == {"DeleteObject": 4, "PutObject": 5}
+    tested = report_of(ended)["tested"]
+    assert tested["effects"] == {"DeleteObjects": 8, "PutObject": 9}
+    # After each of nine objects and at the start; of the deletions each alone, and both.
+    assert tested["states_hit"] == tested["states"] == 1 + 9 + 4 * 3
 
 
 def test_a_training_that_starts_from_zero_again_fails_from_its_first_checkpoint_on(
@@ -157,17 +194,18 @@ def test_an_upload_in_parts_may_be_left_unfinished_anywhere(tmp_path: pathlib.Pa
 
 
 def test_a_state_that_cannot_be_built_is_unknown_and_named(tmp_path: pathlib.Path) -> None:
-    delete = (
-        f"{PAD}store.delete_objects(Bucket=BUCKET, Delete={{'Objects': [{{'Key': 'none'}}]}})\n"
+    tag = (
+        f"{PAD}tags = {{'TagSet': [{{'Key': 'state', 'Value': 'kept'}}]}}\n"
+        f"{PAD}store.put_object_tagging(Bucket=BUCKET, Key=key, Tagging=tags)\n"
     )
-    ended = sweep(tmp_path, *changed(tmp_path, (PUT, delete + PUT)))
+    ended = sweep(tmp_path, *changed(tmp_path, (PUT, PUT + tag)))
     assert ended.code == 3, ended.out
     report = report_of(ended)
     assert report["failures"][0]["cause"] == "not-executed"
-    assert "DeleteObjects is not rebuilt" in report["failures"][0]["message"]
+    assert "PutObjectTagging is not rebuilt" in report["failures"][0]["message"]
     assert report["tested"]["points_hit"] < report["tested"]["points"]
     tolerated = sweep(
-        tmp_path / "b", *changed(tmp_path, (PUT, delete + PUT)), "--unknown=warn", "--sample", "2"
+        tmp_path / "b", *changed(tmp_path, (PUT, PUT + tag)), "--unknown=warn", "--sample", "2"
     )
     assert tolerated.code == 0, tolerated.err
 

@@ -30,7 +30,7 @@ from chaosml.event import (
     PodStarted,
 )
 from chaosml.substrates.embedded.controller import Controller, Decision
-from chaosml.substrates.embedded.interpreters import Interpreters, fingerprint
+from chaosml.substrates.embedded.interpreters import Interpreters, fingerprint, first_match
 from chaosml.substrates.embedded.nodes import Nodes
 from chaosml.substrates.embedded.objects import Deletion, Loss, PodObject, surface
 from chaosml.substrates.embedded.pods import Site, compose, make_uid
@@ -377,6 +377,7 @@ class Driver:
             directory=self._folder / str(pod.number),
             interpreter=interpreter,
             marks=self._marks,
+            folder=first_match(self._submission.folders, pod.spec.image),
         )
         order = compose(pod.spec, self._submission, site)
         self._submission.announce(pod.view())

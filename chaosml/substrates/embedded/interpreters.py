@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from chaosml.errors import SubstrateError
 from chaosml.substrates.embedded.pods import base_environment
 
-__all__ = ["Interpreters", "fingerprint"]
+__all__ = ["Interpreters", "fingerprint", "first_match"]
 
 _ASK = "from chaosml.reference.identity import interpreter_fingerprint as f; print(f())"
 _ASK_S = 30.0
@@ -40,10 +40,15 @@ class Interpreters:
 
     def find(self, image: str) -> pathlib.Path:
         """Return the interpreter of the first pattern that matches."""
-        for pattern, path in self._images.items():
-            if fnmatch.fnmatchcase(image, pattern):
-                return path
-        return pathlib.Path(sys.executable)
+        return first_match(self._images, image) or pathlib.Path(sys.executable)
+
+
+def first_match(paths: Mapping[str, pathlib.Path], image: str) -> pathlib.Path | None:
+    """Return the path of the first pattern that matches an image."""
+    for pattern, path in paths.items():
+        if fnmatch.fnmatchcase(image, pattern):
+            return path
+    return None
 
 
 @functools.cache

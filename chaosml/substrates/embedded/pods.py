@@ -50,6 +50,8 @@ class Site:
     """The Python that stands for the image."""
     marks: Mapping[str, str]
     """Variables by which the processes of a dead run are found."""
+    folder: pathlib.Path | None = None
+    """What the image has in its working directory; each pod gets a copy."""
 
 
 class PathMap:
@@ -130,6 +132,7 @@ def compose(spec: PodSpec, submission: Submission, site: Site) -> StartPod:
         environment=environment,
         directory=str(site.directory),
         working_directory=working_directory,
+        copy_of=None if site.folder is None else str(site.folder),
         directories=_folders(spec, site, paths, (working_directory, *files, *outputs.values())),
         files=files,
         log=str(submission.logs / f"{site.uid}.log"),
@@ -160,6 +163,9 @@ def _declared_paths(spec: PodSpec) -> list[str]:
 def _working_directory(spec: PodSpec, site: Site, paths: PathMap) -> str:
     own = str(site.directory / "work")
     if spec.working_directory is None:
+        return own
+    if site.folder is not None:
+        # Nobody may write into the folder that stands for the image, so it is never used itself.
         return own
     if spec.working_directory in spec.mounts or not os.path.isdir(spec.working_directory):
         absolute = spec.working_directory.startswith("/")

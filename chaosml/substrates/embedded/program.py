@@ -122,8 +122,10 @@ def _run_file(file: str, main: types.ModuleType) -> None:
 
 def preload() -> tuple[str, ...]:
     """Load what training programs load; return the names of what is there."""
+    import argparse  # noqa: F401 - for the forks
+
     loaded = []
-    for name, warm in (("numpy", _warm_nothing), ("boto3", _warm_boto3)):
+    for name, warm in (("numpy", _warm_numpy), ("boto3", _warm_boto3)):
         try:
             importlib.import_module(name)
             warm()
@@ -133,8 +135,9 @@ def preload() -> tuple[str, ...]:
     return tuple(loaded)
 
 
-def _warm_nothing() -> None:
-    """Importing is all."""
+def _warm_numpy() -> None:
+    """Load what annotations of arrays need."""
+    importlib.import_module("numpy.typing")
 
 
 def _warm_boto3() -> None:
@@ -142,6 +145,7 @@ def _warm_boto3() -> None:
     import boto3.session
 
     _keep_models()
+    _keep_services()
     boto3.session.Session().client(
         "s3",
         endpoint_url="http://127.0.0.1:9",
@@ -179,6 +183,30 @@ def _keep_models() -> None:
     own_reader.load_file = keep(loader.load_file)
     own_reader.exists = keep(loader.exists)
     botocore.hooks.accepts_kwargs = functools.cache(botocore.hooks.accepts_kwargs)
+
+
+def _keep_services() -> None:
+    """Let botocore list once which services it and boto3 bring: every client lists them anew.
+
+    Where a pod has models of its own, they are looked for as ever.
+    """
+    import boto3
+    import botocore.loaders
+
+    loader: Any = botocore.loaders.Loader
+    look = loader.list_available_services
+    brought = {loader.BUILTIN_DATA_PATH, os.path.join(os.path.dirname(boto3.__file__), "data")}
+    kept: dict[tuple[str, frozenset[str]], list[str]] = {}
+
+    def list_once(self: Any, type_name: str) -> list[str]:
+        places = frozenset(path for path in self.search_paths if os.path.isdir(path))
+        if not places <= brought:
+            return list(look(self, type_name))
+        if (type_name, places) not in kept:
+            kept[type_name, places] = look(self, type_name)
+        return list(kept[type_name, places])
+
+    loader.list_available_services = list_once
 
 
 def recognise(

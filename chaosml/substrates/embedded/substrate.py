@@ -78,15 +78,24 @@ class EmbeddedSubstrate:
         Raises:
             SubstrateError: this is not Linux, or the kubelet does not get ready.
         """
+        if self._link is None:
+            self.begin()
+        # Asked for while the kubelet loads its libraries; every pod's creation names it.
+        fingerprint(pathlib.Path(sys.executable))
+        self._await_link()
+
+    def begin(self) -> None:
+        """Start the first kubelet, without waiting for it: `prepare` does.
+
+        Raises:
+            SubstrateError: this is not Linux, or there is no process to be had.
+        """
         if sys.platform != "linux":
             raise SubstrateError(
                 f"the embedded substrate needs Linux, this is {sys.platform}; "
                 "run it in a Linux container or virtual machine"
             )
         self._renew_link()
-        # Asked for while the kubelet loads its libraries; every pod's creation names it.
-        fingerprint(pathlib.Path(sys.executable))
-        self._await_link()
 
     def submit(self, submission: Submission) -> Sequence[Entry]:
         """Start a workflow on fresh nodes; only one at a time.

@@ -38,6 +38,8 @@ class StartPod(_Order, frozen=True, kw_only=True, tag="start-pod"):
     directory: str
     """The pod's own folder, which the kubelet makes and removes."""
     working_directory: str
+    copy_of: str | None = None
+    """A folder whose files are copied into the working directory before the start."""
     directories: tuple[str, ...] = ()
     """Folders to make before the start, parents too."""
     files: dict[str, str] = {}

@@ -12,13 +12,11 @@ from typing import Any
 from chaosml import clock
 from chaosml.errors import SubstrateError
 from chaosml.substrates.kubernetes.api import Api, delete_if_there, path_of
+from chaosml.substrates.kubernetes.names import ACCOUNT
 from chaosml.substrates.kubernetes.overlay import RUN_LABEL, label_value
 from chaosml.substrates.kubernetes.refusals import ApiError
 
-__all__ = ["ACCOUNT", "JanitorPod"]
-
-ACCOUNT = "chaosml-janitor"
-"""Its service account; `chaosml doctor` prints what to create."""
+__all__ = ["JanitorPod"]
 
 _START_S = 60.0
 _POLL_S = 0.3

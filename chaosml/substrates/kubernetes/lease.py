@@ -22,6 +22,7 @@ from chaosml import clock
 from chaosml.errors import SubstrateError
 from chaosml.store.owner import Process
 from chaosml.substrates.kubernetes.api import ApiUnreachable, Objects, delete_if_there, path_of
+from chaosml.substrates.kubernetes.names import LEASE, OWNER
 from chaosml.substrates.kubernetes.refusals import ApiError
 
 __all__ = ["DURATION_S", "Healed", "Holding", "Lease", "find", "holdings"]
@@ -29,7 +30,6 @@ __all__ = ["DURATION_S", "Healed", "Holding", "Lease", "find", "holdings"]
 DURATION_S = 60
 """A holder that has not renewed its Lease for so long has lost it."""
 
-_NAME = "chaosml"
 _GROUP = "coordination.k8s.io/v1"
 _RENEW_NS = 15_000_000_000
 _AGAIN_NS = 1_000_000_000
@@ -37,8 +37,6 @@ _FORBIDDEN = 403
 _NOT_FOUND = 404
 _CONFLICT = 409
 
-_OWNER = "chaosml.dev/owner"
-"""Annotation with the process that holds it."""
 _STOPPED = "chaosml.dev/stopped-nodes"
 """Annotation with the nodes that the holder keeps stopped."""
 _HEALED = "chaosml.dev/healed"
@@ -97,7 +95,7 @@ def holdings(api: Objects) -> tuple[Holding, ...]:
         SubstrateError: the API does not say.
     """
     try:
-        listed = api.get(path_of("leases", group=_GROUP), fieldSelector=f"metadata.name={_NAME}")
+        listed = api.get(path_of("leases", group=_GROUP), fieldSelector=f"metadata.name={LEASE}")
     except ApiError as error:
         if error.status != _FORBIDDEN:
             raise
@@ -269,12 +267,12 @@ class Lease:
         if healed is not None:
             annotations[_HEALED] = msgspec.json.encode(healed).decode()
         elif self._owner is not None:
-            annotations[_OWNER] = msgspec.json.encode(self._owner).decode()
+            annotations[OWNER] = msgspec.json.encode(self._owner).decode()
         return {
             "apiVersion": _GROUP,
             "kind": "Lease",
             "metadata": {
-                "name": _NAME,
+                "name": LEASE,
                 "namespace": self._namespace,
                 "annotations": annotations,
             },
@@ -291,7 +289,7 @@ class _Absent(SubstrateError):
 
 
 def _path(namespace: str) -> str:
-    return path_of("leases", namespace=namespace, name=_NAME, group=_GROUP)
+    return path_of("leases", namespace=namespace, name=LEASE, group=_GROUP)
 
 
 def _read(item: Mapping[str, Any]) -> Holding:
@@ -302,7 +300,7 @@ def _read(item: Mapping[str, Any]) -> Holding:
         holder=str(spec.get("holderIdentity") or ""),
         renewed=str(spec.get("renewTime") or ""),
         version=str(metadata.get("resourceVersion", "")),
-        owner=_decode(annotations.get(_OWNER), Process),
+        owner=_decode(annotations.get(OWNER), Process),
         stopped=frozenset(filter(None, str(annotations.get(_STOPPED, "")).split(","))),
         healed=_decode(annotations.get(_HEALED), Healed),
         is_expired=_is_expired(spec),

@@ -21,6 +21,22 @@ def test_figures_over_all_recoveries_are_judged_once(figure):
     assert (broken.status, broken.cause) == (Status.FAIL, "recovery-too-slow")
 
 
+def test_steps_that_nobody_claims_are_not_none_that_were_lost():
+    def silent(number):
+        training = histories.Training(f"control/{number}")
+        training.end(training.start())
+        return training.close()
+
+    training = histories.Training("trial/1")
+    training.arm(15)
+    uid = training.start()
+    training.hold(uid, 15)
+    histories.die(training, uid)
+    training.end(training.start(attempt=1, node="node-2"))
+    found = verdict(judged(training.close(), control=silent), "lost-steps")
+    assert (found.status, found.cause) == (Status.UNKNOWN, "no-ledger")
+
+
 def test_an_outage_without_an_end_is_never_dropped_from_a_mean():
     training, uid = histories.struck(2)
     histories.die(training, uid)

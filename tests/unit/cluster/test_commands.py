@@ -94,11 +94,24 @@ def test_down_of_nothing_is_content(run, lines, monkeypatch):
 def test_the_doctor_fails_only_where_something_is_missing(run, lines, monkeypatch):
     checks = [Check("kubectl", State.NOTE, "not installed")]
     monkeypatch.setattr(diagnosis, "doctor", lambda *_: checks)
-    assert run("doctor") == 0
+    assert run("doctor", "--on", "kind") == 0
     checks.append(Check("kind", State.MISSING, "not installed", "install it", "a: 1\nb: 2\n"))
-    assert run("doctor") == 4
+    assert run("doctor", "--on", "kind") == 4
     assert "→ install it" in lines.result
     assert lines.result.endswith("\na: 1\nb: 2\n")
+
+
+def test_the_doctor_of_embedded_runs_asks_for_no_cluster(run, lines, monkeypatch):
+    monkeypatch.setattr(diagnosis, "doctor", lambda *_: pytest.fail("a cluster was looked for"))
+    assert run("doctor") == 0
+    assert {line.split()[0] for line in lines.result.splitlines()} == {"ok"}
+
+
+def test_the_doctor_is_told_of_one_place(run, lines):
+    assert run("doctor", "--on", "cluster") == 2
+    assert run("doctor", "--on", "kind", "--context", "staging") == 2
+    assert "--on cluster needs --context NAME" in lines.said[0]
+    assert "--context staging names a cluster, --on kind does not" in lines.said[1]
 
 
 def test_mounting_the_verbs_imports_neither_yaml_nor_the_client():

@@ -91,7 +91,7 @@ def test_a_test_runs_a_scenario_with_its_own_choices(project):
     )
     result.assert_outcomes(passed=1, deselected=9)
     assert project.runs == ["spot seed=5 trials=3 on=embedded"]
-    result.stdout.fnmatch_lines(["PASS *scenarios/spot.yaml"])
+    result.stdout.fnmatch_lines(["1 scenario: 1 pass*", "grade *", "[AB] *spot *PASS *"])
 
 
 def test_a_failed_assert_shows_the_finding_and_the_replay_command(project):

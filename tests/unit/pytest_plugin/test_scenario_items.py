@@ -230,18 +230,21 @@ def test_a_cluster_without_its_context_is_refused_before_anything_runs(project):
     assert project.runs == []
 
 
-def test_the_session_ends_with_a_line_for_every_run_in_the_order_of_their_names(project):
+def test_the_session_ends_with_the_scorecard_of_its_runs_in_the_order_of_their_names(project):
     project.scenario("b").scenario("a", judged(DIVERGED)).broken("c", "the disk is full")
     result = project.run("scenarios")
     result.stdout.fnmatch_lines(
         [
             "*= chaosml =*",
-            "verdict*scenario",
-            "FAIL *scenarios/a.yaml",
-            "PASS *scenarios/b.yaml",
-            "ERROR  scenarios/c.yaml: the disk is full",
+            "2 scenarios: 1 pass, 1 fail, 0 unproved",
+            "grade *run *verdict*",
+            "[CDF] *spot *FAIL*",
+            "[AB] *spot *PASS*",
+            "*named: diverged-trajectory",
             "report  reports/a/run-*/summary.md",
             "replay  chaosml run scenarios/spot.yaml --seed 7",
+            "report  reports/b/run-*/summary.md",
+            "ERROR  scenarios/c.yaml: the disk is full",
         ]
     )
 

@@ -13,10 +13,10 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from chaosml.errors import ScenarioError, UsageError
+from chaosml.explain.schema import schema
 from chaosml.scenario.expectations import trials_needed
 from chaosml.scenario.load import LoadedScenario, load
 from chaosml.scenario.model import Duration, Fault
-from chaosml.scenario.schema import schema
 
 _WORKFLOW = """\
 apiVersion: argoproj.io/v1alpha1
@@ -461,6 +461,12 @@ def test_interpreters_of_images_must_exist(tmp_path):
     assert '"no/such/python" is no program; the path is relative to the scenario' in messages[0]
     assert messages[1].startswith("give python")
     _load(tmp_path, _SCENARIO + f"embedded: {{images: {{x: {{python: {sys.executable}}}}}}}\n")
+
+
+def test_the_folder_that_stands_for_an_image_must_exist(tmp_path):
+    _load(tmp_path, _SCENARIO + "embedded: {images: {x: {folder: .}}}\n")
+    (message,) = _refuse(tmp_path, _SCENARIO + "embedded: {images: {x: {folder: §none}}}\n")
+    assert '"none" is no folder; the path is relative to the scenario' in message
 
 
 def test_another_workflow_can_take_the_place_of_the_scenarios(tmp_path):

@@ -164,13 +164,13 @@ def test_a_node_that_a_living_run_of_another_namespace_has_closed_stays_closed(
 
 
 def test_the_pod_of_the_janitor_uses_the_account_that_the_cluster_makes() -> None:
-    assert janitor_pod.ACCOUNT == account.ACCOUNT
+    (made,) = [one for one in account.documents("chaosml") if one["kind"] == "ServiceAccount"]
     cluster = ImaginedCluster("chaosml")
     pod = JanitorPod(cluster, namespace="chaosml", run=RUN, image="services:1")
     assert pod.start()
     pod.await_running()
     ((_, body),) = cluster.created
-    assert body["spec"]["serviceAccountName"] == account.ACCOUNT
+    assert body["spec"]["serviceAccountName"] == made["metadata"]["name"]
     assert body["metadata"]["labels"]["chaosml.dev/run"] == RUN
     pod.remove()
     pod.remove()

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from chaosml.substrates.embedded import staging
 from chaosml.substrates.embedded.staging import find_command, make_folders, remove
 from chaosml.substrates.embedded.wire import StartPod
 
@@ -61,3 +62,27 @@ def test_a_command_with_a_slash_is_taken_from_the_working_directory(tmp_path):
     assert find_command(order(tmp_path, "./run.sh"))[0] == f"{work}/./run.sh"
     with pytest.raises(OSError, match=r'exec: "\./other": stat \./other: no such file'):
         find_command(order(tmp_path, "./other"))
+
+
+def test_a_pod_gets_a_copy_of_what_its_image_has_and_none_of_what_no_image_has(tmp_path):
+    image = tmp_path / "image"
+    (image / "package").mkdir(parents=True)
+    (image / "package" / "train.py").write_text("text")
+    (image / ".venv").mkdir()
+    (image / ".venv" / "python").write_text("")
+    (image / "dangling").symlink_to("nowhere")
+    os.mkfifo(image / "pipe")
+    one = order(tmp_path, directories=(str(tmp_path / "pod" / "work"),), copy_of=str(image))
+    make_folders(one)
+    work = tmp_path / "pod" / "work"
+    (work / "package" / "train.py").write_text("changed")
+    assert {path.name for path in work.iterdir()} == {"package"}
+    assert (image / "package" / "train.py").read_text() == "text"
+
+
+def test_a_folder_that_is_too_large_to_be_copied_into_every_pod_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "image").mkdir()
+    (tmp_path / "image" / "data").write_text("1234")
+    monkeypatch.setattr(staging, "COPIED_BYTES_MAX", 3)
+    with pytest.raises(OSError, match="every pod gets a copy of it, so keep data elsewhere"):
+        make_folders(order(tmp_path, copy_of=str(tmp_path / "image")))
