@@ -27,6 +27,10 @@ _NOT_FOUND = 404
 _CONFLICT = 409
 _NODES = ("node-1", "node-2")
 _STAMP = "2000-01-01T00:00:00Z"
+_CONTAINER = {
+    "status": {"state": "CONTAINER_EXITED", "exitCode": 137, "finishedAt": _STAMP},
+    "info": {"pid": 1},
+}
 
 _Object = dict[str, Any]
 
@@ -275,8 +279,12 @@ class ImaginedMachines:
         self._cluster.add_node(node)
 
     def look(self, node: str, script: str, *arguments: str) -> str:
-        """Return nothing: what is imagined has no files."""
-        return ""
+        """Return what a runtime says of its one container; what is imagined has no files."""
+        if script.startswith("crictl inspect"):
+            return msgspec.json.encode(_CONTAINER).decode()
+        if script.startswith("crictl ps"):
+            return "imagined"
+        return "dead" if "/proc/" in script else ""
 
     def run(self, node: str, script: str, *arguments: str, data: str = "") -> str:
         """Run nothing; a login manager that is asked for is there."""

@@ -63,7 +63,9 @@ def test_a_drain_is_shown_with_both_ends_before_the_kill_and_after_it() -> None:
     assert "start containers.docker/node-1" in [str(call) for call in late]
 
 
-@pytest.mark.parametrize("scenario", ["spot.yaml", "pod-deletion.yaml"])
+@pytest.mark.parametrize(
+    "scenario", ["spot.yaml", "pod-deletion.yaml", "node-faults.yaml", "execution-faults.yaml"]
+)
 def test_nothing_outside_of_the_namespace_is_changed_but_nodes(scenario: str) -> None:
     shown = rehearsed(scenario, trials=6)
     changing = [call for phase in shown.phases for call in phase.calls if call.changes]
