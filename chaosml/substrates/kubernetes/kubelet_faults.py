@@ -215,5 +215,7 @@ class KubeletFaults(KubernetesSubstrate):
 
     def _heal(self) -> None:
         """Let every kubelet be as it was, open every node that we closed."""
-        self._terminations.restore_all()
-        super()._heal()
+        try:
+            self._terminations.restore_all()
+        finally:
+            super()._heal()

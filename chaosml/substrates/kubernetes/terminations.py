@@ -41,6 +41,8 @@ class Termination:
     at_ns: int = 0
     """When it began."""
     problem: SubstrateError | None = None
+    over: threading.Event = field(default_factory=threading.Event)
+    """Set where nobody waits for it any more."""
 
     @property
     def uids(self) -> list[str]:
@@ -61,7 +63,7 @@ class Terminations:
         self._kubelets = kubelets
         self._tell = tell
         self._under_way: dict[str, Termination] = {}
-        self._threads: list[threading.Thread] = []
+        self._threads: dict[str, threading.Thread] = {}
 
     def shut_down(self, pod: Pod, *, grace_s: float, by: str) -> None:
         """Shut the node of a pod down; its other pods are added to what is under way.
@@ -99,7 +101,7 @@ class Terminations:
         """Wait until the kubelet says that it evicts; return when it had not said so yet."""
         (pod,) = pressure.pods
         deadline = clock.Deadline(f"the eviction of {pod.name}", _EVICTION_S)
-        while pod.exists and not deadline.passed:
+        while pod.exists and not deadline.passed and not pressure.over.is_set():
             before_ns = clock.monotonic_ns()
             if self._kubelets.evicts(pod.uid):
                 return before_ns
@@ -123,7 +125,7 @@ class Terminations:
 
     def restore(self, node: str) -> None:
         """Let a kubelet be as it was."""
-        self._join()
+        self._join(node)
         self._under_way.pop(node, None)
         if node in self._kubelets:
             self._kubelets.restore(node)
@@ -135,7 +137,7 @@ class Terminations:
 
     def forget(self, node: str) -> None:
         """Know that a machine died."""
-        self._join()
+        self._join(node)
         self._under_way.pop(node, None)
         self._kubelets.forget(node)
 
@@ -150,11 +152,14 @@ class Terminations:
             self._tell(termination)
 
         thread = threading.Thread(target=run, name=f"kubelet of {termination.node}", daemon=True)
-        self._threads.append(thread)
+        self._threads[termination.node] = thread
         thread.start()
 
-    def _join(self) -> None:
-        """Wait for the threads: nobody else may change a kubelet beside them."""
-        for thread in self._threads:
+    def _join(self, node: str) -> None:
+        """Wait for the thread of a node: nobody else may change a kubelet beside it."""
+        there = self._under_way.get(node)
+        if there is not None:
+            there.over.set()
+        thread = self._threads.pop(node, None)
+        if thread is not None:
             thread.join(_JOIN_S)
-        self._threads.clear()
