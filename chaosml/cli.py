@@ -76,7 +76,7 @@ _VERSION_HELP = """Print the version.
   chaosml version
 """
 
-_JUDGE_HELP = """Judge a recorded run or sweep again and write its reports anew.
+_JUDGE_HELP = """Judge a run, a sweep, or a Chaos Toolkit journal again; write the reports anew.
 
 \b
   chaosml judge reports/spot/latest
@@ -292,9 +292,8 @@ def _judge(
 ) -> None:
     def judge() -> int:
         from chaosml.runner import rejudge
-        from chaosml.sweep.commands import judge_sweep
 
-        code = judge_sweep(run, output, unknown, _TERMINAL)
+        code = verbs.judge_other(run, output, unknown, _TERMINAL)
         return _conclude(rejudge(run), output, unknown) if code is None else code
 
     _leave(_attempt(judge))

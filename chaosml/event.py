@@ -39,6 +39,7 @@ __all__ = [
     "ClaimRestore",
     "ClaimStep",
     "ClaimUnreadable",
+    "CommandEnded",
     "ContainerStatus",
     "Deletion",
     "DisturbanceAdded",
@@ -529,6 +530,28 @@ class InjectionInvalid(_Fact, frozen=True, kw_only=True, tag="injection-invalid"
     detail: str = ""
 
 
+class CommandEnded(_Fact, frozen=True, kw_only=True, tag="command-ended"):
+    """A program of the user's that belongs to an injection is done: `command`, `receipt`, `undo`.
+
+    A receipt is asked for again until it is given; one fact says how that ended.
+    """
+
+    injection: str
+    part: str
+    uid: str
+    """The pod that the injection is about."""
+    outcome: str
+    """`done`, or why not: `not-started`, `failed`, `timeout`, `nonsense`, `no-effect`, `ended`."""
+    exit_code: int | None = None
+    """Of the program, or minus the signal that ended it; None where there is none."""
+    asked: int = 1
+    """How many times it was started."""
+    reported: dict[str, Scalar] = {}
+    """Scalars of the JSON document on its stdout, flattened with dots; at most 64."""
+    detail: str = ""
+    """The end of what it wrote to stderr, or what was wrong."""
+
+
 class HealIntended(_Fact, frozen=True, kw_only=True, tag="heal-intended"):
     """Journal entry before an undoing."""
 
@@ -720,6 +743,7 @@ Fact = (
     | InjectionIntended
     | InjectionApplied
     | InjectionInvalid
+    | CommandEnded
     | HealIntended
     | HealDone
     | ToxicAdded

@@ -14,15 +14,16 @@ import typer
 
 from chaosml import completion
 from chaosml.errors import UsageError
+from chaosml.experiment import commands as experiment_verb
 from chaosml.explain import commands as explain_verbs
 from chaosml.lint import commands as lint_verb
 from chaosml.scaffold import commands as init_verb
 from chaosml.scorecard import commands as scorecard_verbs
 from chaosml.selftest import command as selftest
 from chaosml.sweep import commands as sweep_verb
-from chaosml.terminal import Terminal
+from chaosml.terminal import Doubt, Form, Terminal
 
-__all__ = ["SEVEREST_FIRST", "mount", "show_differences", "show_rehearsal"]
+__all__ = ["SEVEREST_FIRST", "judge_other", "mount", "show_differences", "show_rehearsal"]
 
 SEVEREST_FIRST = (130, 4, 2, 1, 3, 0)
 """Exit codes; that of several is the first that occurs."""
@@ -80,6 +81,7 @@ def mount(app: typer.Typer, terminal: Terminal) -> None:
     lint_verb.mount(app, terminal)
     selftest.mount(app, terminal)
     sweep_verb.mount(app, terminal)
+    experiment_verb.mount(app, terminal)
     scorecard_verbs.mount(app, terminal)
     _mount_recover(app, terminal)
     _mount_merge(app, terminal)
@@ -211,3 +213,10 @@ def show_differences(
         text = overlay_diff.text_of(found)
         terminal.emit(overlay_diff.coloured(text) if colour else text)
     return 0
+
+
+def judge_other(path: pathlib.Path, output: Form, unknown: Doubt, terminal: Terminal) -> int | None:
+    """Judge what is no run: a journal of the Chaos Toolkit, a sweep; None for everything else."""
+    if path.is_file():
+        return experiment_verb.judge_journal(path, output, unknown, terminal)
+    return sweep_verb.judge_sweep(path, output, unknown, terminal)

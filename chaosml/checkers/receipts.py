@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from chaosml.checkers import survivals
+from chaosml.checkers import commanded, survivals
 from chaosml.checkers.canaries import examine
+from chaosml.checkers.commanded import COMMANDED
 from chaosml.checkers.doubt import Doubt
 from chaosml.checkers.repetitions import RERUN, ZOMBIE, examine_rerun, examine_zombie
 from chaosml.checkers.survivals import SURVIVALS
@@ -19,7 +20,14 @@ from chaosml.plan.model import PlannedInjection
 from chaosml.timeline.model import TERMINAL, Hold, Injection, Pod, Timeline
 from chaosml.timeline.moment import Moment, Order, order
 from chaosml.timeline.sources import CONTROL, GATE, HARNESS, KUBELET, METADATA
-from chaosml.timeline.strikes import Strike, notice_of, notice_read_by, strikes, target_of
+from chaosml.timeline.strikes import (
+    BY_OTHERS,
+    Strike,
+    notice_of,
+    notice_read_by,
+    strikes,
+    target_of,
+)
 from chaosml.verdict import EventRef, Receipt
 
 __all__ = ["observed_view", "receipts_of"]
@@ -31,6 +39,10 @@ _KUBELETS_WORDS = {
     "node-pressure": "The node was low on resource: ",
 }
 """What a kubelet writes into the status of a pod that it ends, by the way in which it does."""
+
+
+_SEEN_BY_THE_END = frozenset({"notice", BY_OTHERS})
+"""Ways to be struck of which nothing is seen but the end."""
 
 
 def receipts_of(
@@ -111,7 +123,9 @@ class _Examination:
         if self.armed is None:
             raise Doubt("never-armed", "the injection was never armed")
         self._check_place(self.armed)
-        if self.armed.service is not None:
+        if self.armed.inject in COMMANDED:
+            self._check_commanded(self.armed)
+        elif self.armed.service is not None:
             self._cite_all(examine(self.timeline, self.armed))
         elif self.armed.lethal:
             self._check_death(self.armed)
@@ -121,6 +135,15 @@ class _Examination:
             self._cite_all(survivals.examine(self.timeline, self.armed))
         else:
             self._check_false_alarm()
+
+    def _check_commanded(self, armed: InjectionArmed) -> None:
+        self._cite_all(commanded.examine(self.injection))
+        if armed.lethal:
+            self._check_death(armed)
+            return
+        doubt = self.timeline.doubt(KUBELET, CONTROL, GATE)
+        if doubt:
+            raise Doubt("evidence-lost", doubt)
 
     def _cite_all(self, found: Iterator[tuple[Moment, str]]) -> None:
         for moment, says in found:
@@ -189,7 +212,10 @@ class _Examination:
         if target.exited is None:
             raise Doubt("death-not-seen", f"the end of pod {target.uid} was not seen")
         self._cite(target.exited.at, f"pod {target.uid} exited {target.exited.fact.exit_code}")
-        if strike.how != "notice" and order(strike.at, target.exited.at) is not Order.BEFORE:
+        if (
+            strike.how not in _SEEN_BY_THE_END
+            and order(strike.at, target.exited.at) is not Order.BEFORE
+        ):
             raise Doubt("order-unknown", "the strike and the end of the target overlap in time")
         self._check_order_of_hold(strike)
         self._check_reaction(armed, strike)
@@ -201,7 +227,7 @@ class _Examination:
             raise Doubt("evidence-lost", doubt)
 
     def _check_order_of_hold(self, strike: Strike) -> None:
-        if self.hold is None or self.hold.started is None or strike.how == "notice":
+        if self.hold is None or self.hold.started is None or strike.how in _SEEN_BY_THE_END:
             return
         if not self.hold.started.at.is_before(strike.at):
             raise Doubt("order-unknown", "the strike may have come before the planned place")

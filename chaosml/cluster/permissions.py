@@ -83,6 +83,9 @@ FAULTS: Mapping[str, tuple[Rule, ...]] = {
     "network.bandwidth": (),
     "network.reset": (),
     "network.partition": (),
+    # Their programs act with permissions of their own.
+    "external": (),
+    "chaostoolkit": (),
 }
 """What a fault does beyond a run; faults of the services need nothing of the cluster."""
 

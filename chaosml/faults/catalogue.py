@@ -8,8 +8,10 @@ from typing import Any, Protocol, runtime_checkable
 from pydantic import BaseModel
 
 from chaosml.errors import UsageError
+from chaosml.faults.chaostoolkit import ChaosToolkit
 from chaosml.faults.container_kill import ContainerKill
 from chaosml.faults.container_pause import ContainerPause
+from chaosml.faults.external import External
 from chaosml.faults.network_bandwidth import NetworkBandwidth
 from chaosml.faults.network_latency import NetworkLatency
 from chaosml.faults.network_partition import NetworkPartition
@@ -38,7 +40,11 @@ __all__ = [
     "CATALOGUE",
     "DependsOnOptions",
     "FaultKind",
+    "HoldsLonger",
+    "NeedsLibrary",
+    "hold_s_of",
     "missing_capabilities",
+    "missing_library",
     "needed_capabilities",
     "option_models",
 ]
@@ -77,6 +83,32 @@ class DependsOnOptions(Protocol):
         """Return the capabilities that these options take."""
 
 
+@runtime_checkable
+class HoldsLonger(Protocol):
+    """A kind whose effect takes longer to be confirmed than is usual."""
+
+    def hold_s(self, options: Any) -> float:
+        """Return how long the target may be held, in seconds."""
+
+
+@runtime_checkable
+class NeedsLibrary(Protocol):
+    """A kind that needs a library which is an extra."""
+
+    def missing(self) -> str | None:
+        """Return what is not installed and how it is had; None where all is there."""
+
+
+def hold_s_of(kind: FaultKind, options: Any) -> float | None:
+    """Return how long a kind may hold its target, in seconds; None: as is usual."""
+    return kind.hold_s(options) if isinstance(kind, HoldsLonger) else None
+
+
+def missing_library(kind: FaultKind) -> str | None:
+    """Return what a kind needs that is not installed; None where all is there."""
+    return kind.missing() if isinstance(kind, NeedsLibrary) else None
+
+
 def _register(*kinds: FaultKind) -> dict[str, FaultKind]:
     catalogue: dict[str, FaultKind] = {}
     for kind in kinds:
@@ -110,6 +142,8 @@ CATALOGUE = _register(
     NetworkBandwidth(),
     NetworkReset(),
     NetworkPartition(),
+    External(),
+    ChaosToolkit(),
 )
 
 

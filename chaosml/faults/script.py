@@ -20,7 +20,8 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from chaosml.event import Event
+from chaosml.event import Event, Scalar
+from chaosml.faults.program import Program
 from chaosml.services.messages import Disturbance
 from chaosml.substrates.protocol import PodView
 
@@ -29,6 +30,7 @@ __all__ = [
     "AddNode",
     "AddToxic",
     "Also",
+    "AskReceipt",
     "Calm",
     "Cordon",
     "CutOff",
@@ -48,6 +50,7 @@ __all__ = [
     "RemoveToxic",
     "ResumeContainer",
     "ReturnNode",
+    "RunCommand",
     "Scene",
     "Script",
     "SignalContainer",
@@ -55,6 +58,8 @@ __all__ = [
     "StopNode",
     "Terminate",
     "Uncordon",
+    "UndoCommand",
+    "Undone",
     "Until",
     "Withdraw",
 ]
@@ -271,6 +276,44 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
+class RunCommand:
+    """Start a program of the user's; `CommandEnded` follows."""
+
+    uid: str
+    program: Program
+    undo: Program | None
+
+
+@dataclass(frozen=True, slots=True)
+class AskReceipt:
+    """Ask a program of the user's, again and again, whether the fault is there.
+
+    `CommandEnded` follows once it says so, or when the time is over.
+    """
+
+    uid: str
+    program: Program
+    expected: Mapping[str, Scalar]
+    """What it must report, by dotted path; none: `took-effect` must be true."""
+    within_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class UndoCommand:
+    """Start the program that takes a fault back; it counts as undone with `Undone` only."""
+
+    uid: str
+    program: Program
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """Say that the program which takes the fault back has done it."""
+
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class Invalidate:
     """Say that the fault did not take effect, and why: the trial proves nothing."""
 
@@ -302,6 +345,10 @@ Action = (
     | Disturb
     | Calm
     | Measure
+    | RunCommand
+    | AskReceipt
+    | UndoCommand
+    | Undone
     | Release
     | Invalidate
 )
@@ -346,6 +393,9 @@ class Scene(Protocol):
     @property
     def target(self) -> PodView:
         """The pod that the fault strikes."""
+
+    def known(self) -> Mapping[str, str]:
+        """Return what fills the words of programs (`program.PLACEHOLDERS`)."""
 
     def nodes(self) -> Sequence[str]:
         """Return the names of the nodes that are there now."""

@@ -20,6 +20,7 @@ def build(
     *,
     views: Mapping[str, Sequence[str | None]],
     options: Mapping[str, Mapping[str, Option]],
+    holds: Mapping[str, float] | None = None,
 ) -> Plan:
     """Deal the scenario's cases over its trials.
 
@@ -27,6 +28,7 @@ def build(
         scenario: The validated scenario; its `seed` is the only source of chance.
         views: Legal views by fault name.
         options: Validated options by fault name, as scalars.
+        holds: How long a target may be held, in seconds, by fault name; default: as is usual.
     """
     cases = [
         Case(fault=fault.name, view=view) for fault in scenario.faults for view in views[fault.name]
@@ -35,7 +37,14 @@ def build(
     order = _deal(cases, count, random.Random(f"{scenario.seed}/deal"))
     faults = {fault.name: fault for fault in scenario.faults}
     trials = tuple(
-        _plan_trial(number, case, faults[case.fault], options[case.fault], scenario.seed)
+        _plan_trial(
+            number,
+            case,
+            faults[case.fault],
+            options[case.fault],
+            scenario.seed,
+            (holds or {}).get(case.fault, _HOLD_S),
+        )
         for number, case in enumerate(order, start=1)
     )
     return Plan(
@@ -57,7 +66,12 @@ def _deal(cases: list[Case], count: int, chance: random.Random) -> list[Case]:
 
 
 def _plan_trial(
-    number: int, case: Case, fault: Fault, options: Mapping[str, Option], seed: int
+    number: int,
+    case: Case,
+    fault: Fault,
+    options: Mapping[str, Option],
+    seed: int,
+    hold_s: float,
 ) -> PlannedTrial:
     chance = random.Random(f"{seed}/trial/{number}")
     name = f"t{number}.{fault.name}"
@@ -73,7 +87,7 @@ def _plan_trial(
             view=case.view,
             options=dict(options),
             settled=trigger.settled,
-            hold_s=_HOLD_SETTLED_S if trigger.settled else _HOLD_S,
+            hold_s=max(hold_s, _HOLD_SETTLED_S) if trigger.settled else hold_s,
             follows=before,
         )
         for one, before, trigger in zip(

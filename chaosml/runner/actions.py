@@ -7,8 +7,9 @@ of an earlier one takes that one's off.
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 from chaosml import clock
@@ -24,7 +25,9 @@ from chaosml.event import (
     Scalar,
 )
 from chaosml.faults import script as steps
+from chaosml.faults.program import Program
 from chaosml.history import Entry
+from chaosml.runner.journalling import RUN_COMMAND, UNDO, UNDO_COMMAND, UNDOES, target_of, verb_of
 from chaosml.runner.ways import Ways
 from chaosml.services.messages import Answer, Calm, Disturb, Notify, Order, Withdraw
 from chaosml.services.sources import GATE
@@ -43,7 +46,14 @@ from chaosml.substrates.protocol import (
     WatchesDrains,
 )
 
-__all__ = ["Performer", "Pods", "StrikeScene", "World", "find_pod"]
+__all__ = [
+    "Performer",
+    "Pods",
+    "RunsPrograms",
+    "StrikeScene",
+    "World",
+    "find_pod",
+]
 
 
 class Pods(
@@ -66,6 +76,27 @@ class Pods(
         """Return the pods that exist."""
 
 
+class RunsPrograms(Protocol):
+    """Where the programs of injections are started: see `commands`."""
+
+    @property
+    def folder(self) -> str:
+        """Their working directory."""
+
+    def start(self, injection: str, part: str, uid: str, program: Program) -> None:
+        """Start a program."""
+
+    def ask(self, injection: str, wanted: steps.AskReceipt) -> None:
+        """Ask for a receipt until it is given, or the time is over."""
+
+    def undo(self, injection: str, uid: str, program: Program) -> None:
+        """Take a fault back, and wait for that.
+
+        Raises:
+            HarnessError: the program does not do it.
+        """
+
+
 class _SeesPods(Protocol):
     """A substrate, as far as it is asked who is where."""
 
@@ -83,6 +114,21 @@ class StrikeScene:
     injection: str
     target: PodView
     substrate: _SeesPods
+    values: Callable[[], Mapping[str, str]] = dict
+    """What is known of the execution, by the words that it fills in."""
+
+    def known(self) -> Mapping[str, str]:
+        """Return what fills the words of programs."""
+        target = self.target
+        return {
+            **self.values(),
+            "attempt": str(target.attempt),
+            "injection": self.injection,
+            "node": target.node,
+            "pod": target.pod,
+            "task": target.task,
+            "uid": target.uid,
+        }
 
     def nodes(self) -> Sequence[str]:
         """Return the nodes that are there."""
@@ -103,6 +149,14 @@ class World(Protocol):
     @property
     def ways(self) -> Ways:
         """The proxied ways to services."""
+
+    @property
+    def commands(self) -> RunsPrograms:
+        """The programs of injections."""
+
+    @property
+    def known(self) -> Mapping[str, str]:
+        """What of the execution fills the words of programs."""
 
     def call(self, order: Order) -> Answer:
         """Ask the services."""
@@ -141,7 +195,10 @@ class Performer:
         if isinstance(action, steps.Measure):
             self._measure(action)
             return
-        verb, target = _verb(action), _target(action)
+        if isinstance(action, steps.AskReceipt | steps.UndoCommand | steps.Undone):
+            self._command(action)
+            return
+        verb, target = verb_of(action), target_of(action)
         self._say(
             InjectionIntended(
                 injection=self._injection,
@@ -167,7 +224,7 @@ class Performer:
         problems: list[Exception] = []
         while self._undo:
             _, action = self._undo.pop()
-            verb, target = _verb(action), _target(action)
+            verb, target = verb_of(action), target_of(action)
             try:
                 self._say(HealIntended(injection=self._injection, action=verb, target=target))
                 self._do(action)
@@ -180,21 +237,36 @@ class Performer:
         """Order canaries, which change nothing; whoever measured before measures after, too."""
         self._undo = [entry for entry in self._undo if not isinstance(entry[1], steps.Measure)]
         if action.when != "after":
-            self._undo.insert(0, (_verb(action), dataclasses.replace(action, when="after")))
+            self._undo.insert(0, (verb_of(action), dataclasses.replace(action, when="after")))
         self._do(action)
+
+    def _command(self, action: steps.AskReceipt | steps.UndoCommand | steps.Undone) -> None:
+        """Go on with a program's fault; taken back it is when its program says so, not before."""
+        target = f"pod/{action.uid}"
+        match action:
+            case steps.AskReceipt():
+                self._world.commands.ask(self._injection, action)
+            case steps.UndoCommand(uid, program):
+                self._say(
+                    HealIntended(injection=self._injection, action=verb_of(action), target=target)
+                )
+                self._world.commands.start(self._injection, "undo", uid, program)
+            case steps.Undone():
+                self._undo = [one for one in self._undo if one[0] != RUN_COMMAND]
+                self._say(HealDone(injection=self._injection, action=UNDO_COMMAND, target=target))
 
     def _say(self, fact: Fact) -> None:
         self._world.say(f"injection/{self._injection}", fact)
 
     def _note_undoing(self, action: steps.Action, verb: str) -> None:
-        undoing = _UNDO.get(type(action))
-        undone = _UNDOES.get(type(action), ())
+        undoing = UNDO.get(type(action))
+        undone = UNDOES.get(type(action), ())
         for entry in reversed(self._undo):
             if entry[0] in undone:
                 self._undo.remove(entry)
                 break
-        if undoing is not None:
-            self._undo.append((verb, undoing(action)))
+        if undoing is not None and (later := undoing(action)) is not None:
+            self._undo.append((verb, later))
 
     def _prior(self, action: steps.Action) -> dict[str, Scalar]:
         match action:
@@ -209,6 +281,14 @@ class Performer:
             ):
                 pod = find_pod(self._world, uid)
                 return {} if pod is None else {"running": pod.running, "node": pod.node}
+            case steps.RunCommand(undo=undo) if undo is not None:
+                return {
+                    "undo": json.dumps(undo.argv),
+                    "environment": " ".join(undo.environment),
+                    "timeout_s": undo.timeout_s,
+                    "folder": self._world.commands.folder,
+                    "answers": undo.answers,
+                }
             case _:
                 return {}
 
@@ -290,6 +370,10 @@ class Performer:
                 self._tell_gate(action)
             case steps.Measure():
                 self._world.call(self._world.ways.canary(self._injection, action))
+            case steps.RunCommand(uid, program):
+                self._world.commands.start(self._injection, "command", uid, program)
+            case steps.UndoCommand(uid, program):
+                self._world.commands.undo(self._injection, uid, program)
 
     def _tell_gate(self, action: steps.Disturb | steps.Calm) -> None:
         asked_ns = clock.monotonic_ns()
@@ -304,95 +388,3 @@ class Performer:
             self._world.call(Calm(injection=action.injection))
             fact = DisturbanceRemoved(injection=self._injection, asked_ns=asked_ns)
         self._world.say(f"source/{GATE}", fact)
-
-
-_UNDO: dict[type, Callable[[Any], steps.Action]] = {
-    steps.Notify: lambda action: steps.Withdraw(action.node),
-    steps.Cordon: lambda action: steps.Uncordon(action.node),
-    steps.StopNode: lambda action: (
-        steps.ReturnNode(action.node) if action.returns else steps.AddNode()
-    ),
-    steps.PauseContainer: lambda action: steps.ResumeContainer(action.uid),
-    steps.CutOff: lambda action: steps.EndCutOff(action.uid),
-    steps.ExpectDrain: lambda action: steps.EndDrain(action.node),
-    steps.AddToxic: lambda action: steps.RemoveToxic(action.service, action.task, action.name),
-    steps.Disturb: lambda action: steps.Calm(action.disturbance.injection, action.disturbance.task),
-}
-_UNDOES: dict[type, tuple[str, ...]] = {
-    steps.Withdraw: ("notify",),
-    steps.Uncordon: ("cordon",),
-    steps.RemoveToxic: ("add-toxic",),
-    steps.Calm: ("disturb",),
-    steps.AddNode: ("stop-node",),
-    steps.ReturnNode: ("stop-node",),
-    steps.ResumeContainer: ("pause-container",),
-    steps.EndCutOff: ("cut-off",),
-    steps.EndDrain: ("expect-drain",),
-    # A stopped node can be neither drained nor opened again.
-    steps.StopNode: ("cordon",),
-}
-
-
-def _verb(action: steps.Action) -> str:
-    return {
-        steps.Delete: "delete-pod",
-        steps.Evict: "evict-pod",
-        steps.Terminate: "terminate-pod",
-        steps.LoseSuccess: "lose-success",
-        steps.CutOff: "cut-off",
-        steps.EndCutOff: "end-cut-off",
-        steps.SignalContainer: "signal-container",
-        steps.PauseContainer: "pause-container",
-        steps.ResumeContainer: "resume-container",
-        steps.Cordon: "cordon",
-        steps.Uncordon: "uncordon",
-        steps.ExpectDrain: "expect-drain",
-        steps.EndDrain: "end-drain",
-        steps.StopNode: "stop-node",
-        steps.ReturnNode: "return-node",
-        steps.AddNode: "add-node",
-        steps.Notify: "notify",
-        steps.Withdraw: "withdraw",
-        steps.AddToxic: "add-toxic",
-        steps.RemoveToxic: "remove-toxic",
-        steps.Disturb: "disturb",
-        steps.Calm: "calm",
-        steps.Measure: "measure",
-    }[type(action)]
-
-
-def _target(action: steps.Action) -> str:
-    match action:
-        case (
-            steps.Delete(uid=uid)
-            | steps.Evict(uid=uid)
-            | steps.Terminate(uid=uid)
-            | steps.LoseSuccess(uid=uid)
-            | steps.CutOff(uid=uid)
-            | steps.EndCutOff(uid)
-            | steps.SignalContainer(uid=uid)
-            | steps.PauseContainer(uid)
-            | steps.ResumeContainer(uid)
-        ):
-            return f"pod/{uid}"
-        case (
-            steps.Cordon(node)
-            | steps.Uncordon(node)
-            | steps.ExpectDrain(node)
-            | steps.EndDrain(node)
-            | steps.StopNode(node=node)
-            | steps.ReturnNode(node)
-            | steps.Notify(node=node)
-            | steps.Withdraw(node)
-        ):
-            return f"node/{node}"
-        case (
-            steps.AddToxic(service=service, task=task)
-            | steps.RemoveToxic(service=service, task=task)
-            | steps.Measure(service=service, task=task)
-        ):
-            return f"proxy/{service}.{task}"
-        case steps.Disturb() | steps.Calm():
-            return f"source/{GATE}"
-        case _:
-            return "cluster"

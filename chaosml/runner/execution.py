@@ -12,7 +12,7 @@ import dataclasses
 import pathlib
 import queue
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -34,8 +34,10 @@ from chaosml.faults.catalogue import FaultKind
 from chaosml.history import HARNESS, CloseSource, Entry, HistoryWriter, OpenSource
 from chaosml.plan.model import PlannedInjection
 from chaosml.reports.progress import Progress
+from chaosml.runner.commands import Commands
 from chaosml.runner.injections import Injections
 from chaosml.runner.interruption import Interruption
+from chaosml.runner.programs import Host
 from chaosml.runner.ways import Ways
 from chaosml.services.client import Services
 from chaosml.services.messages import AddPod, Answer, Begin, End, Order
@@ -108,8 +110,11 @@ class Execution:
         interruption: Interruption,
         progress: Progress,
         ways: Ways | None = None,
+        host: Host | None = None,
     ) -> None:
         self._setup = setup
+        self._host = host
+        self._commands = Commands(inbox, host, self.say)
         self._ways = ways or Ways()
         self._substrate = substrate
         self._services = services
@@ -128,6 +133,24 @@ class Execution:
     def ways(self) -> Ways:
         """The proxied ways to services."""
         return self._ways
+
+    @property
+    def commands(self) -> Commands:
+        """The programs of injections."""
+        return self._commands
+
+    @property
+    def known(self) -> Mapping[str, str]:
+        """What of the execution fills the words of programs."""
+        place = None if self._host is None else self._host.place
+        return {
+            "bucket": self._setup.bucket,
+            "context": "" if place is None else place.context,
+            "namespace": "default" if place is None else place.namespace,
+            "run": self._setup.header.run,
+            "store": self._services.endpoints.store_url,
+            "workflow": self._setup.header.workflow,
+        }
 
     @property
     def substrate(self) -> Substrate:
@@ -268,7 +291,10 @@ class Execution:
         return problems
 
     def _heal(self) -> None:
-        self._injections.finish()
+        try:
+            self._injections.finish()
+        finally:
+            self._commands.close()
 
     def _reap(self) -> None:
         self.record(self._substrate.finish())

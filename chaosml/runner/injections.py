@@ -95,6 +95,7 @@ class Injections:
         ]
         self._terminating: dict[str, int] = {}
         self._running: dict[str, PodView] = {}
+        self._pids: dict[str, str] = {}
         self._shown: dict[str, int] = {}
         """When the orchestrator showed a pod's vertex Running, by the pod's name."""
 
@@ -153,7 +154,8 @@ class Injections:
                 self._begin_hold(event.data)
             case HoldEnded(hold=hold, why="expired"):
                 self._expire(hold)
-            case PodStarted(uid=uid):
+            case PodStarted(uid=uid, pid=pid):
+                self._pids[uid] = str(pid) if pid else ""
                 self._note_start(uid)
             case TaskPhase(phase="Running", pod=str(pod)):
                 self._shown.setdefault(pod, clock.monotonic_ns())
@@ -287,7 +289,12 @@ class Injections:
 
     def _strike(self, injection: _Injection, target: PodView) -> None:
         injection.struck, injection.target = True, target
-        scene = StrikeScene(injection.planned.injection, target, self._world.substrate)
+        scene = StrikeScene(
+            injection.planned.injection,
+            target,
+            self._world.substrate,
+            lambda: {**self._world.known, "pid": self._pids.get(target.uid, "")},
+        )
         script = injection.kind.script(injection.options, injection.planned.view, scene)
         self._start(injection, script)
 

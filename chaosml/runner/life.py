@@ -21,7 +21,9 @@ from chaosml import clock
 from chaosml.errors import HarnessError, Interrupted, UsageError
 from chaosml.faults.catalogue import (
     CATALOGUE,
+    hold_s_of,
     missing_capabilities,
+    missing_library,
     needed_capabilities,
     option_models,
 )
@@ -32,6 +34,7 @@ from chaosml.runner import cluster_templates, conclude, fingerprint, recovery, s
 from chaosml.runner.execution import Execution, Setup
 from chaosml.runner.interruption import Interruption
 from chaosml.runner.options import RunOptions, RunResult
+from chaosml.runner.programs import Host
 from chaosml.runner.setup import Composer
 from chaosml.runner.ways import is_proxied, open_ways
 from chaosml.scenario import load as scenario_load
@@ -39,6 +42,7 @@ from chaosml.scenario.load import LoadedScenario
 from chaosml.services.client import Services
 from chaosml.store.directory import Owner, RunDirectory
 from chaosml.store.owner import Place
+from chaosml.substrates.embedded.leftovers import marks
 from chaosml.substrates.embedded.pods import base_environment
 from chaosml.substrates.embedded.substrate import EmbeddedSubstrate
 from chaosml.substrates.protocol import (
@@ -67,6 +71,7 @@ def plan(path: pathlib.Path, options: RunOptions) -> tuple[LoadedScenario, Plan]
     scenario = loaded.scenario
     views: dict[str, tuple[str | None, ...]] = {}
     scalars: dict[str, Mapping[str, Option]] = {}
+    holds: dict[str, float] = {}
     for fault in scenario.faults:
         kind, chosen = CATALOGUE[fault.inject], loaded.options[fault.name]
         has_outputs = has_file_outputs(loaded.workflow.model, fault.target.task)
@@ -76,7 +81,9 @@ def plan(path: pathlib.Path, options: RunOptions) -> tuple[LoadedScenario, Plan]
             view for view in legal if wanted is None or view is None or view in wanted
         )
         scalars[fault.name] = chosen.model_dump(mode="json", by_alias=True)
-    return loaded, build(scenario, views=views, options=scalars)
+        if (hold_s := hold_s_of(kind, chosen)) is not None:
+            holds[fault.name] = hold_s
+    return loaded, build(scenario, views=views, options=scalars, holds=holds)
 
 
 def _load(path: pathlib.Path, options: RunOptions) -> LoadedScenario:
@@ -117,6 +124,7 @@ def run(path: pathlib.Path, options: RunOptions, progress: Progress) -> RunResul
 def _run(
     loaded: LoadedScenario, planned: Plan, options: RunOptions, progress: Progress
 ) -> RunResult:
+    _refuse_unready(loaded)
     recovery.recover(options.reports, progress.notice)
     directory = RunDirectory.create(options.reports, loaded.scenario.metadata.name, clock.utc_now())
     conclude.save_inputs(directory, loaded, planned, options)
@@ -170,6 +178,11 @@ def _execute(
                 interruption=interruption,
                 progress=progress,
                 ways=ways,
+                host=Host(
+                    folder=loaded.path.absolute().parent,
+                    marks=marks(mark_of(directory)),
+                    place=options.place,
+                ),
             ),
         )
         try:
@@ -264,6 +277,25 @@ def _environment(
             substrate.close()
         finally:
             services.close()
+
+
+def _refuse_unready(loaded: LoadedScenario) -> None:
+    """Refuse a scenario whose faults need a library or variable that is not there.
+
+    Raises:
+        HarnessError: which library, and how it is had.
+        UsageError: which variable.
+    """
+    for fault in loaded.scenario.faults:
+        for variable in getattr(loaded.options[fault.name], "environment", ()):
+            if variable not in os.environ:
+                raise UsageError(
+                    f"fault {fault.name!r} ({fault.inject}): the environment variable "
+                    f"{variable!r} is not set; export it"
+                )
+        missing = missing_library(CATALOGUE[fault.inject])
+        if missing is not None:
+            raise HarnessError(f"fault {fault.name!r} ({fault.inject}): {missing}")
 
 
 def refuse_missing(loaded: LoadedScenario, substrate: Substrate) -> None:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 
 from chaosml.errors import ChaosmlError, HarnessError
+from chaosml.runner.undoing import undo_left
 from chaosml.store.directory import OWNER, RunDirectory, unfinished
 from chaosml.store.owner import Owner, Place
 from chaosml.substrates.embedded import leftovers
@@ -17,8 +18,9 @@ __all__ = ["recover", "recover_cluster"]
 def recover(reports: pathlib.Path, notice: Callable[[str], None], *, clusters: bool = False) -> int:
     """Heal what dead runs below `reports` left; return the number of things healed.
 
-    Kills processes that carry the mark of a dead run and removes its temporary folder. The
-    run directory stays: what was recorded can still be judged.
+    Kills processes that carry the mark of a dead run, removes its temporary folder, and takes
+    back what programs of the user's have done. The run directory stays: what was recorded can
+    still be judged.
 
     Args:
         reports: Where runs are recorded.
@@ -27,7 +29,7 @@ def recover(reports: pathlib.Path, notice: Callable[[str], None], *, clusters: b
             there, for its janitor, or for another recovery.
 
     Raises:
-        HarnessError: a cluster could not be healed; the rest was.
+        HarnessError: a cluster could not be healed, or a program did not do it; the rest was.
     """
     healed = 0
     problems = []
@@ -36,6 +38,9 @@ def recover(reports: pathlib.Path, notice: Callable[[str], None], *, clusters: b
         if owner is None:
             continue
         healed += _recover_here(directory, owner, notice)
+        failed: list[str] = []
+        healed += undo_left(directory, notice, failed)
+        problems += failed
         if owner.place is not None:
             if not clusters:
                 continue
@@ -47,7 +52,8 @@ def recover(reports: pathlib.Path, notice: Callable[[str], None], *, clusters: b
                     f"is gone for good, remove {directory.path / OWNER})"
                 )
                 continue
-        directory.disown()
+        if not failed:
+            directory.disown()
     if problems:
         raise HarnessError("\n".join(problems))
     return healed

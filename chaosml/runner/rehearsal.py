@@ -13,6 +13,7 @@ import inspect
 import itertools
 import pathlib
 import queue
+import shlex
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from chaosml import clock
 from chaosml.errors import FaultRefused, HarnessError
 from chaosml.event import DOWN, Fact
 from chaosml.faults import script as steps
+from chaosml.faults.program import Program
 from chaosml.history import Entry
 from chaosml.plan.model import Plan
 from chaosml.runner import foresight
@@ -45,6 +47,8 @@ __all__ = ["Phase", "Rehearsal", "rehearse"]
 
 _SEEN_S = 5.0
 _POLL_S = 0.005
+_HERE = "this-machine"
+"""Stands for the group of programs that are started where chaosml runs."""
 _TOXIPROXY = "toxiproxy"
 """Stands for the group of calls that go to Toxiproxy."""
 _RENEWAL_NS = 20_000_000_000
@@ -195,11 +199,35 @@ class _Proxies:
 
 
 @dataclass(frozen=True, slots=True)
+class _Programs:
+    """Where no program is started."""
+
+    script: _Script
+    folder: str = ""
+
+    def start(self, injection: str, part: str, uid: str, program: Program) -> None:
+        """Take down that a program would be started."""
+        self.script.take(
+            Call(verb="start", resource=part, group=_HERE, detail=shlex.join(program.argv))
+        )
+
+    def ask(self, injection: str, wanted: steps.AskReceipt) -> None:
+        """Take down that a receipt would be asked for."""
+        self.start(injection, "receipt", wanted.uid, wanted.program)
+
+    def undo(self, injection: str, uid: str, program: Program) -> None:
+        """Take down that a fault would be taken back."""
+        self.start(injection, "undo", uid, program)
+
+
+@dataclass(frozen=True, slots=True)
 class _World:
     """What a performer acts on here: its words are heard by nobody."""
 
     substrate: Any
     ways: Ways
+    commands: _Programs
+    known: Mapping[str, str] = field(default_factory=dict)
 
     def call(self, order: Order) -> Answer:
         """Order nothing of the services."""
@@ -241,8 +269,11 @@ class _Execution:
         for plan, kind, options in self.setup.injections:
             if plan.follows is not None:
                 self.cluster.replace_pod(self.setup.submission.name, plan.task)
-            performer = Performer(_World(substrate, self.ways), plan.injection)
-            scene = StrikeScene(plan.injection, self._find(plan.task), substrate)
+            world = _World(substrate, self.ways, _Programs(self.script))
+            performer = Performer(world, plan.injection)
+            scene = StrikeScene(
+                plan.injection, self._find(plan.task), substrate, lambda: self._known()
+            )
             title = f"{name}: {plan.fault} ({plan.inject}) at {plan.place.words}"
             self._play(kind.script(options, plan.view, scene), performer, title)
             self.script.begin(f"{name}: heal {plan.fault}")
@@ -252,6 +283,9 @@ class _Execution:
         self.cluster.end_workflow(self.setup.submission.name)
         self._await(f"end of {name}", lambda: substrate.finished is not None)
         substrate.finish()
+
+    def _known(self) -> dict[str, str]:
+        return {"workflow": self.setup.header.workflow, "bucket": self.setup.bucket}
 
     def _has_all_nodes(self) -> bool:
         substrate = self.parts.substrate

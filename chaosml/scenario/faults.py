@@ -16,7 +16,7 @@ from chaosml.scenario.parts import Parts
 from chaosml.scenario.pipeline import describe_unknown_task
 from chaosml.workflow.load import Examination
 
-__all__ = ["Legal", "check_faults"]
+__all__ = ["Legal", "check_faults", "check_variables"]
 
 Legal = Callable[[str, Any, bool], tuple[str, ...]]
 
@@ -52,6 +52,20 @@ def check_faults(
             problems += _check_views(parts, ("faults", index), fault, views)
             problems += _check_again(parts, ("faults", index), fault, views)
     return options, problems
+
+
+def check_variables(
+    parts: Parts, options: Mapping[int, BaseModel], environment: Mapping[str, str]
+) -> Iterator[Problem]:
+    """Yield the environment variables that a fault's programs need and that are not set.
+
+    Options with a field `environment`, `secrets` or `configuration` name some.
+    """
+    for index, chosen in options.items():
+        for variable in getattr(chosen, "environment", ()):
+            if variable not in environment:
+                message = f'the environment variable "{variable}" is not set; export it'
+                yield parts.document.problem(("faults", index, "with"), message, key=True)
 
 
 def _check_names(parts: Parts) -> Iterator[Problem]:
@@ -106,8 +120,8 @@ def _check_place(parts: Parts, at: Loc, when: Trigger, final_step: int | None) -
 def _check_again(parts: Parts, at: Loc, fault: Fault, legal: tuple[str, ...]) -> Iterator[Problem]:
     if fault.again and not legal:
         message = (
-            f"again: nobody replaces the target of {fault.inject} with these options, since it "
-            "need not die; leave it out"
+            f"again: nobody replaces the target of {fault.inject} with these options, as "
+            "far as can be known; leave it out"
         )
         yield parts.document.problem((*at, "again"), message)
 

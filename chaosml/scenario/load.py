@@ -19,7 +19,7 @@ from chaosml.document import Document, attempt, read
 from chaosml.errors import Problem, ScenarioError
 from chaosml.scenario.artifacts import check_artifacts
 from chaosml.scenario.expectations import check_expectations
-from chaosml.scenario.faults import check_faults
+from chaosml.scenario.faults import check_faults, check_variables
 from chaosml.scenario.model import Scenario
 from chaosml.scenario.overrides import apply_overrides
 from chaosml.scenario.parts import Parts, take_parts
@@ -87,6 +87,7 @@ def load(
     problems += check_expectations(parts, _count_cases(parts, examined, options, legal))
     if local:
         problems += check_environment(parts, examined, os.environ)
+        problems += check_variables(parts, options, os.environ)
     if scenario is None or examined is None or examined.model is None or problems:
         raise ScenarioError(sorted(set(problems)))
     if on_cluster:

@@ -236,7 +236,8 @@ class _Collector:
         applied = _group(self._all(facts.InjectionApplied), lambda fact: fact.injection)
         invalid = _group(self._all(facts.InjectionInvalid), lambda fact: fact.injection)
         healed = _group(self._all(facts.HealDone), lambda fact: fact.injection)
-        names = {*armed, *intended, *applied, *invalid, *healed}
+        commands = _group(self._all(facts.CommandEnded), lambda fact: fact.injection)
+        names = {*armed, *intended, *applied, *invalid, *healed, *commands}
         return {
             name: Injection(
                 injection=name,
@@ -245,6 +246,7 @@ class _Collector:
                 applied=applied.get(name, ()),
                 invalid=invalid.get(name, ()),
                 healed=healed.get(name, ()),
+                commands=commands.get(name, ()),
             )
             for name in sorted(names)
         }

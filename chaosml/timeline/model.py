@@ -19,6 +19,7 @@ from chaosml.event import (
     ClaimPublish,
     ClaimReady,
     ClaimRegister,
+    CommandEnded,
     DisturbanceAdded,
     DisturbanceRemoved,
     ExecutionEnded,
@@ -177,6 +178,8 @@ class Injection:
     applied: tuple[Seen[InjectionApplied], ...]
     invalid: tuple[Seen[InjectionInvalid], ...]
     healed: tuple[Seen[HealDone], ...]
+    commands: tuple[Seen[CommandEnded], ...] = ()
+    """Ends of the user's programs that it started."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

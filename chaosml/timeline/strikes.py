@@ -2,9 +2,9 @@
 
 A death is an injection's if the injection deleted or signalled the pod before it
 ended, if the pod was ended while the injection had it paused, if it ended after it had
-read the injection's notice, or if it failed while the injection slowed the way to a
-service down. A killed pod that neither an injection nor Argo touched died of the
-infrastructure, and says nothing about the pipeline.
+read the injection's notice, if a program that was to kill it had begun before, or if it
+failed while the injection slowed the way to a service down. A killed pod that neither an
+injection nor Argo touched died of the infrastructure, and says nothing about the pipeline.
 """
 
 from __future__ import annotations
@@ -17,10 +17,20 @@ from chaosml.timeline.degradation import find_degradations
 from chaosml.timeline.model import Injection, Pod, Timeline
 from chaosml.timeline.moment import Moment, Seen
 
-__all__ = ["Strike", "foreign_deaths", "notice_of", "notice_read_by", "strikes", "target_of"]
+__all__ = [
+    "BY_OTHERS",
+    "Strike",
+    "foreign_deaths",
+    "notice_of",
+    "notice_read_by",
+    "strikes",
+    "target_of",
+]
 
 _KILLED = frozenset({137, 143})
 _OURS = frozenset({"argo"})
+BY_OTHERS = "by-others"
+"""How a pod was struck that a program of the user's was to kill."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +42,8 @@ class Strike:
     at: Moment
     """When it took effect: the deletion or signal, or else the exit after a notice."""
     how: str
-    """`delete`, `evict`, `force`, `node-lost`, a signal's name, `pause`, `notice`, `degraded`."""
+    """`delete`, `evict`, `force`, `node-lost`, a signal's name, `pause`, `notice`, `degraded`,
+    `by-others`."""
     notice: Moment | None
     """When the notice before it became readable, where there was one."""
 
@@ -63,11 +74,32 @@ def _strikes_of(timeline: Timeline, injection: Injection) -> Iterator[Strike]:
             yield Strike(injection.injection, pod, struck[0].at, how, visible)
         elif (hung := pod.died_paused_by) is not None and hung.fact.by == injection.injection:
             yield Strike(injection.injection, pod, hung.at, "pause", visible)
+        elif (killed := _killed_by_command(timeline, injection, pod)) is not None:
+            yield Strike(injection.injection, pod, killed, BY_OTHERS, None)
         elif notice is not None and pod.exited is not None and not _finished(timeline, pod):
             read = notice_read_by(timeline, notice, pod)
             # Who has read lived then, even where its end is known to the second only.
             if read is not None and not read.at.is_after(pod.exited.at):
                 yield Strike(injection.injection, pod, pod.exited.at, "notice", visible)
+
+
+def _killed_by_command(timeline: Timeline, injection: Injection, pod: Pod) -> Moment | None:
+    """Return when a pod was struck after a program had begun that was to kill it.
+
+    That is its deletion, where one was seen, or else its end; None where it was not struck.
+    """
+    meant = injection.armed is not None and injection.armed.fact.lethal
+    about = {seen.fact.uid for seen in injection.commands}
+    if not meant or pod.uid not in about or pod.exited is None or not injection.intended:
+        return None
+    begun = injection.intended[0].at
+    if _finished(timeline, pod) or pod.exited.at.is_before(begun):
+        return None
+    later = [seen.at for seen in pod.strikes if not seen.at.is_before(begun)]
+    first = min(later, key=lambda at: at.earliest_ns, default=None)
+    if first is not None and not first.is_after(pod.exited.at):
+        return first
+    return pod.exited.at if pod.exited.fact.exit_code != 0 else None
 
 
 def _deaths_by_degradation(timeline: Timeline) -> Iterator[Strike]:

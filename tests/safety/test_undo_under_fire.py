@@ -6,6 +6,7 @@ short never passes. The moments are seeded; a failure names the number of its mo
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import pathlib
@@ -52,6 +53,34 @@ FIRE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "network.bandwidth": (STEP, STORE | {"rate": "64KB/s", "for": "3s"}),
     "network.reset": (STEP, STORE | {"for": "2s"}),
     "network.partition": (STEP, STORE | {"for": "2s"}),
+    "external": (
+        STEP,
+        {
+            "command": ["sh", "-c", "touch injected; tail -f /dev/null & true"],
+            "receipt": ["echo", '{"took-effect": true}'],
+            "undo": ["rm", "-f", "injected"],
+            "for": "1s",
+        },
+    ),
+    "chaostoolkit": (
+        STEP,
+        {
+            "module": "os",
+            "func": "mkdir",
+            "arguments": {"path": "injected"},
+            "receipt": {
+                "module": "os.path",
+                "func": "exists",
+                "arguments": {"path": "injected"},
+                "tolerance": True,
+            },
+            "undo": {
+                "module": "shutil",
+                "func": "rmtree",
+                "arguments": {"path": "injected", "ignore_errors": True},
+            },
+        },
+    ),
 }
 
 
@@ -73,8 +102,10 @@ def test_there_is_a_fire_for_every_kind_of_fault():
 
 @pytest.mark.parametrize("number", range(MOMENTS))
 def test_what_is_killed_at_any_moment_leaves_nothing_after_recover_and_never_passes(
-    number: int, tmp_path: pathlib.Path
+    number: int, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ):
+    if importlib.util.find_spec("chaoslib") is None:
+        monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "conformance" / "toolkit" / "stub"))
     kind = sorted(FIRE)[number % len(FIRE)]
     victim = VICTIMS[(number + number // len(FIRE)) % len(VICTIMS)]
     moment_s = random.Random(f"fire/{number}").uniform(0.8, 6.5)
@@ -88,9 +119,33 @@ def test_what_is_killed_at_any_moment_leaves_nothing_after_recover_and_never_pas
     deadline = clock.Deadline("death of every process of the run", 5.0)
     assert clock.wait_until(lambda: not living(process.pid), deadline), what
     assert not list(temporary.glob("chaosml-*")), what
+    assert not (tmp_path / "injected").exists(), what
     for directory in reports.glob("*/[0-9]*"):
         if killed and (directory / "invocation.json").exists():
             assert status_of(directory) in {"UNKNOWN", "INVALID"}, what
+
+
+def test_what_a_program_has_done_is_taken_back_although_the_runner_was_killed_right_then(
+    tmp_path: pathlib.Path,
+):
+    reports, temporary = tmp_path / "reports", tmp_path / "tmp"
+    temporary.mkdir()
+    scenario = burning("external", tmp_path)
+    # Without a time of its own the fault stays until the end of the execution.
+    scenario.write_text(scenario.read_text().replace("for: 1s", "within: 20s"))
+    process = start(scenario, reports, temporary)
+    injected = tmp_path / "injected"
+    deadline = clock.Deadline("the program to have done it", 60.0)
+    begun = clock.wait_until(lambda: injected.exists() or process.poll() is not None, deadline)
+    process.kill()
+    process.wait(timeout=10)
+    assert begun
+    assert injected.exists(), (tmp_path / "run.txt").read_text()
+    done = recover(reports)
+    assert "took back the fault of t1.fire" in done.stderr
+    assert not injected.exists()
+    deadline = clock.Deadline("death of every process of the run", 5.0)
+    assert clock.wait_until(lambda: not living(process.pid), deadline)
 
 
 def start(

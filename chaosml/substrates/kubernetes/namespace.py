@@ -6,7 +6,7 @@ from chaosml.errors import SubstrateError
 from chaosml.substrates.kubernetes.api import Objects, path_of
 from chaosml.substrates.kubernetes.refusals import ApiError
 
-__all__ = ["ENABLED_LABEL", "WORKFLOWS", "check"]
+__all__ = ["ENABLED_LABEL", "WORKFLOWS", "check", "check_label"]
 
 ENABLED_LABEL = "chaosml.dev/enabled"
 WORKFLOWS = "argoproj.io/v1alpha1"
@@ -38,7 +38,7 @@ def check(api: Objects, namespace: str, *, own: bool) -> None:
         SubstrateError: what is missing, and the command that gives it.
     """
     _check_argo(api)
-    _check_label(api, namespace, own=own)
+    check_label(api, namespace, own=own)
     missing = [
         f"{verb} {resource}"
         for verb, group, resource in _RIGHTS
@@ -63,7 +63,17 @@ def _check_argo(api: Objects) -> None:
         ) from error
 
 
-def _check_label(api: Objects, namespace: str, *, own: bool) -> None:
+def check_label(api: Objects, namespace: str, *, own: bool) -> None:
+    """Refuse a namespace that is not set free for faults.
+
+    Args:
+        api: The cluster.
+        namespace: Its name.
+        own: Whether the cluster is ours, so that the namespace may be created in it.
+
+    Raises:
+        SubstrateError: it is not there or has no label, and the command that gives it.
+    """
     try:
         there = api.get(path_of("namespaces", name=namespace))
     except ApiError as error:

@@ -38,6 +38,7 @@ __all__ = [
     "PodFollower",
     "Said",
     "has_ended",
+    "template_of",
     "trim",
 ]
 
@@ -281,7 +282,7 @@ class PodFollower:
     def _add(self, item: Mapping[str, Any]) -> Pod:
         metadata, name = item["metadata"], str(item["metadata"]["name"])
         vertex = str((metadata.get("annotations") or {}).get(VERTEX, name))
-        place = place_of(self._workflow, vertex, _template_of(self._workflow, name))
+        place = place_of(self._workflow, vertex, template_of(self._workflow, name))
         grace_s = item["spec"].get("terminationGracePeriodSeconds")
         uid = str(metadata["uid"])
         pod = Pod(
@@ -404,7 +405,7 @@ def _disruption(status: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _template_of(workflow: str, pod: str) -> str:
+def template_of(workflow: str, pod: str) -> str:
     """Return the template in a pod's name, `WORKFLOW-TEMPLATE-HASH`."""
     middle, dash, _ = pod.removeprefix(f"{workflow}-").rpartition("-")
     return middle if dash else pod

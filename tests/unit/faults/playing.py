@@ -20,6 +20,13 @@ class Scene:
     target: PodView = TARGET
     there: list[PodView] = field(default_factory=lambda: [TARGET, NEIGHBOUR])
 
+    def known(self) -> dict[str, str]:
+        return {"pod": self.target.pod, "node": self.target.node, "namespace": "ml"}
+
+    @property
+    def injection(self) -> str:
+        return "t1.f"
+
     def nodes(self) -> list[str]:
         return ["node-1", "node-2", "node-3"]
 

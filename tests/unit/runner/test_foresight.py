@@ -190,3 +190,35 @@ def test_a_strike_at_the_replacement_is_shown_with_calls_of_its_own(tmp_path: pa
     assert strikes
     for phase in strikes:
         assert [call.verb for call in phase.calls if call.changes] == ["delete"]
+
+
+def test_programs_of_the_users_are_shown_with_their_words_and_not_started(
+    tmp_path: pathlib.Path,
+) -> None:
+    text = (SCENARIOS / "pod-deletion.yaml").read_text()
+    text = text.replace("pipelines/resilient.yaml", f"{SCENARIOS}/pipelines/resilient.yaml")
+    whole = yaml.safe_load(text)
+    done = tmp_path / "done"
+    whole["faults"][:] = [
+        {
+            "name": "outside",
+            "inject": "external",
+            "target": {"task": "train"},
+            "when": {"step": 61},
+            "with": {
+                "command": ["touch", str(done)],
+                "receipt": ["./seen", "{task}"],
+                "undo": ["./undo", "{workflow}"],
+            },
+        }
+    ]
+    (tmp_path / "outside.yaml").write_text(yaml.safe_dump(whole))
+    shown = rehearsed(str(tmp_path / "outside.yaml"))
+    calls = [(call.resource, call.detail) for call in phases(shown, "outside (external)")]
+    assert [call for call in calls if call[0] in ("command", "receipt")] == [
+        ("command", f"touch {done}"),
+        ("receipt", "./seen train"),
+    ]
+    (undo,) = [call for call in phases(shown, "heal outside") if call.resource == "undo"]
+    assert str(undo.detail).startswith("./undo pod-deletion")
+    assert not done.exists()
