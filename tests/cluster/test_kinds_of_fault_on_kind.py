@@ -27,8 +27,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("kind") is None, reason="kind is not installed"),
 ]
 
-NAMESPACE = "safety"
-"""That of the helper which kills commands."""
+NAMESPACE = "kinds-of-fault"
 RUN_S = 800
 LOOK = (
     "ls -d /run/chaosml /run/systemd/system/kubelet.service.d 2>/dev/null; "
@@ -145,7 +144,7 @@ def test_a_killed_command_has_its_kubelet_restored_by_recover(
     only += SCENARIO[SCENARIO.index("  - name: short-of-memory") :]
     only = only.partition("  - name: all-taken")[0] + "controls: 1\n"
     only += "trials: 1\nseed: 7\ndeadline: 6m\nexpect: {outcome: Succeeded}\n"
-    run = Run(tmp_path, only, WORKFLOW)
+    run = Run(tmp_path, only, WORKFLOW, NAMESPACE)
     machines = KindMachines("chaosml")
     history = "trials/1/history.jsonl"
     run.kill_when(
