@@ -21,6 +21,7 @@ from chaosml.cluster.inspection import (
     MARK,
     ClusterStatus,
     Mark,
+    Node,
     holder,
     inspect,
     read_config,
@@ -109,7 +110,11 @@ def _make(options: ClusterOptions, digest: str, roles: Counter[str], tell: Tell)
 def _repair(found: ClusterStatus, options: ClusterOptions, tell: Tell) -> str | None:
     """Bring nodes back that faults or a restart of the machine have taken; say why it cannot."""
     answers = found.kubernetes is not None
-    absent = [node for node in found.nodes if not node.running or (answers and not node.registered)]
+    absent = [
+        node
+        for node in found.nodes
+        if not node.running or (answers and not node.registered) or _is_silent(node)
+    ]
     closed = [node for node in found.nodes if node.registered and not node.schedulable]
     if answers and (absent or closed):
         refuse_if_used(options.name)
@@ -159,6 +164,15 @@ def _conflict(
 def _has_joined(node: str) -> bool:
     what = f"looking whether node {node} has joined"
     return docker.in_container(node, ["test", "-s", _JOINED], what, _JOINED_S).code == 0
+
+
+def _is_silent(node: Node) -> bool:
+    """Tell whether a node's kubelet was stopped: a fault that nobody has undone."""
+    if not node.running or not node.registered or node.ready:
+        return False
+    what = f"looking whether the kubelet of node {node.name} runs"
+    asked = docker.in_container(node.name, ["systemctl", "is-active", "kubelet"], what, _JOINED_S)
+    return asked.stdout.strip() == "inactive"
 
 
 def _await_ready(cluster: str, limit_s: float) -> str | None:

@@ -55,6 +55,7 @@ _EVICT = Rule("", "pods/eviction", ("create",))
 _RUN_COMMANDS = Rule("", "pods/exec", ("create", "get"))
 _CLOSE = Rule("", "nodes", ("patch",), everywhere=True)
 _PUBLISH = Rule("", "services", ("create", "delete", "list"))
+_ASK_KUBELET = Rule("", "nodes/proxy", ("get",), everywhere=True)
 _SEE_WHO_IS_THERE = Rule("", "pods", ("list",), everywhere=True)
 """A node may be struck only where it carries nobody else's pods."""
 
@@ -65,11 +66,11 @@ FAULTS: Mapping[str, tuple[Rule, ...]] = {
     "container.pause": (_RUN_COMMANDS,),
     "node.drain": (_CLOSE, _EVICT, _SEE_WHO_IS_THERE),
     "node.stop": (_CLOSE, Rule("", "nodes", ("delete",), everywhere=True)),
-    "node.shutdown": (),
-    "node.pressure": (),
+    "node.shutdown": (_CLOSE, _ASK_KUBELET, Rule("", "nodes", ("delete",), everywhere=True)),
+    "node.pressure": (_CLOSE, _ASK_KUBELET, Rule("", "events", ("list",))),
     "spot.reclaim": (_CLOSE, _EVICT, _SEE_WHO_IS_THERE, _PUBLISH),
-    "task.rerun": (),
-    "task.zombie": (),
+    "task.rerun": (Rule("", "pods", ("delete",)),),
+    "task.zombie": (_CLOSE, _RUN_COMMANDS, Rule("", "pods", ("delete",))),
     "storage.latency": (),
     "storage.bandwidth": (),
     "storage.throttle": (),

@@ -3,14 +3,16 @@
 Mechanism: node-pressure eviction, which is no eviction through the API: no disruption budget is
 asked, a hard threshold leaves no grace period, a soft one at most `grace-period`. The pod's object
 stays, Failed, with the reason and words of the kubelet, "The node was low on resource: memory. …";
-Argo shows `Failed` with them. The node takes no new pods until the pressure is over.
+Argo shows `Failed` with them, or `Succeeded` where the program exits 0. The node takes no new pods
+until the pressure is over.
 Source: kubernetes pkg/kubelet/eviction.
-Embedded: the driver's pods end so; nothing really consumes the memory of this machine. A cluster:
-the pressure would have to be real, and would strike whoever is there.
-Permissions: none, since only the embedded substrate has it.
+Embedded: the driver's pods end so; nothing really consumes the memory of this machine. Kind: the
+worker's kubelet evicts by itself, since a file really takes what its threshold leaves. A cluster:
+it would strike whoever is there.
+Permissions: those of kind's own administrator.
 Receipt: the closed node, the death of the process by us, and the words in Argo's status
 (else INVALID, `other-words`).
-Heal: the node takes pods again.
+Heal: the node takes pods again; on kind its kubelet is started as it was.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ from chaosml.workflow.views import View
 
 __all__ = ["NodePressure", "NodePressureOptions"]
 
-_LATE_S = 5.0
+_LATE_S = 60.0
+"""A real kubelet has to start anew first, and looks every 10 s."""
 _SHORT = {
     "memory": "Threshold quantity: 100Mi, available: 64Mi. Container main was using 1Gi, request "
     "is 0, has larger consumption of memory. ",
@@ -51,7 +54,7 @@ class NodePressureOptions(BaseModel):
     )
 
     resource: Literal["memory", "ephemeral-storage", "inodes", "pids"] = "memory"
-    """What the node is short of; it stands in the kubelet's message, whose figures are examples."""
+    """What the node is short of; it stands in the kubelet's message. On kind `pids` is INVALID."""
     grace_period: Annotated[Duration, Field(alias="grace-period")] = 0.0
     """0s: a hard threshold; more: a soft one with such an `evictionMaxPodGracePeriod`."""
     lasts: Annotated[Duration, Field(gt=0)] = 300.0
@@ -79,7 +82,8 @@ class NodePressure:
         message = f"The node was low on resource: {options.resource}. {_SHORT[options.resource]}"
         yield Cordon(target.node)
         how, seen = "node-pressure", view or View.SEEN
-        yield Terminate(target.uid, how, seen, message, options.grace_period)
+        grace_s, resource = options.grace_period, options.resource
+        yield Terminate(target.uid, how, seen, message, grace_s, resource)
         limit_s = options.grace_period + _LATE_S
         yield from await_deaths([target], target.node, scene, limit_s)
         yield Pause(options.lasts)

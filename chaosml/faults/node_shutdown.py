@@ -3,10 +3,10 @@
 Mechanism: graceful node shutdown. The kubelet ends the pods of the node with at most `period`
 minus `critical-period`, then the machine is gone. A deleted or evicted pod's object goes; these
 stay Failed with the kubelet's message: Argo shows `Failed`, "Pod was terminated in response to
-imminent node shutdown.", also where the program exits 0.
-Embedded: the driver's pods end so. A cluster: its kubelets must be configured for it and its
-machines must hear of their shutdown, which containers of kind do not.
-Permissions: none, since only the embedded substrate has it.
+imminent node shutdown."; where the program exits 0, `Succeeded` without them.
+Embedded: the driver's pods end so. Kind: the worker's kubelet, configured for it and told of the
+shutdown by a login manager of ours on its node, does it by itself; then the container is killed.
+Permissions: those of kind's own administrator.
 Receipt: the closed node, the death of the process by us, and the words in Argo's status where the
 view is `seen` (else INVALID, `other-words`). Heal: the node is started, and is Ready again.
 """

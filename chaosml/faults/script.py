@@ -93,6 +93,8 @@ class Terminate:
     view: str
     message: str
     grace_s: float
+    resource: str = ""
+    """What the node is short of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +192,9 @@ class ReturnNode:
 @dataclass(frozen=True, slots=True)
 class AddNode:
     """Let capacity return."""
+
+    instead_of: str = ""
+    """The node whose end is due, where that has not come yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ MESSAGE = "Pod was terminated in response to imminent node shutdown."
 SHUTDOWN_VIEWS = (View.GONE, View.SEEN)
 """`seen`: the kubelet's words; `gone`: the machine went before they were read, or with its Node
 object. Both happen on GKE (argo-workflows issue 9880)."""
-_LATE_S = 5.0
+_LATE_S = 60.0
+"""A real kubelet has to start anew first."""
 
 
 def shut_down(node: str, view: str, grace_s: float, scene: Scene) -> Script:

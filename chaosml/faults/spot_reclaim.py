@@ -246,7 +246,9 @@ def _end_drain(node: str, options: SpotReclaimOptions) -> Script:
         yield Uncordon(node) if options.reaction == "drain" else EndDrain(node)
     elif options.capacity_returns_after is not None:
         yield Pause(options.capacity_returns_after)
-        yield AddNode()
+        # Where one machine stands for both, the fresh one must not inherit the notice.
+        yield Withdraw(node)
+        yield AddNode(node)
 
 
 def _kill_at_deadline(node: str, options: SpotReclaimOptions, *, capacity: bool) -> Script:

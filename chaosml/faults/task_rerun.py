@@ -4,7 +4,8 @@ Mechanism: the program ends by itself with exit code 0 and everything that it di
 its pod object is gone before the orchestrator looks. It happens where a node is lost just after
 its pod has ended, or where a garbage collector is faster than a controller that is behind
 (argo-workflows issues 7994, 7466, 17024). Embedded: the driver shows the end as a pod that is gone.
-Permissions: none, since no cluster can do it on demand.
+A cluster: the pod is deleted as soon as it has succeeded; Argo looks up to 10 s later.
+Permissions: delete pods.
 Views: those that a program had in the survey which exited 0 and whose object went:
 `gone` (a retry is consumed) and `restarted` (the same attempt gets a new pod).
 Receipt: the program's exit code 0, an object that was gone before anybody looked, and the second

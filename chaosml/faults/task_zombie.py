@@ -7,11 +7,13 @@ Mechanism: a machine that nobody reaches any more. Its pods are given up, by a r
 or a forced deletion, and run on. So that the old attempt is late for certain, its program stands
 still (SIGSTOP) until the replacement runs. The execution lasts until the old attempt has
 ended, also where the workflow ends before.
-Permissions: none, since only the embedded substrate has it.
+Embedded: the driver takes the object away. Kind: the node is closed, its kubelet stopped, and the
+object deleted by force.
+Permissions: those of kind's own administrator.
 Views: those of a pod object that goes without a grace period while the program runs.
 Receipt: the object gone with the program alive, the start of the replacement, and requests of the
 old attempt at the gate after that, known by its credential (without any INVALID,
-`wrote-nothing`). Heal: the old attempt is killed.
+`wrote-nothing`). Heal: the old attempt is killed; on kind the kubelet runs again, the node is open.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ __all__ = ["build"]
 
 _CONTROLS_MAX = 3
 _HOLD_S = 5.0
-_HOLD_SETTLED_S = 30.0
+_HOLD_SETTLED_S = 45.0
 
 
 def build(

@@ -308,8 +308,8 @@ class Performer:
                 entries = substrate.stop_node(node, by=by, view=view, keep_object=keep_object)
             case steps.ReturnNode(node):
                 entries = substrate.return_node(node, by=by)
-            case steps.AddNode():
-                entries = substrate.add_node(by=by)
+            case steps.AddNode(instead_of):
+                entries = substrate.add_node(by=by, instead_of=instead_of)
             case _:
                 entries = self._do_more(action)
                 self._tell_services(action)
@@ -323,9 +323,15 @@ class Performer:
                 return substrate.signal_container(uid, by=by, signal=signal)
             case steps.PauseContainer(uid):
                 return substrate.pause_container(uid, by=by)
-            case steps.Terminate(uid, how, view, message, grace_s):
+            case steps.Terminate(uid, how, view, message, grace_s, resource):
                 return substrate.terminate_pod(
-                    uid, by=by, how=how, view=view, message=message, grace_s=grace_s
+                    uid,
+                    by=by,
+                    how=how,
+                    view=view,
+                    message=message,
+                    grace_s=grace_s,
+                    resource=resource,
                 )
             case steps.LoseSuccess(uid, view):
                 return substrate.lose_success(uid, by=by, view=view)

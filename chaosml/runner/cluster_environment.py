@@ -24,8 +24,8 @@ from chaosml.store.owner import Place
 from chaosml.substrates.kubernetes.api import Api, KubernetesApi
 from chaosml.substrates.kubernetes.calls import CallLog, RecordingApi, RecordingMachines
 from chaosml.substrates.kubernetes.janitor_pod import JanitorPod
-from chaosml.substrates.kubernetes.kind import KindSubstrate, Machines
-from chaosml.substrates.kubernetes.machines import KindMachines
+from chaosml.substrates.kubernetes.kind import KindSubstrate
+from chaosml.substrates.kubernetes.machines import KindMachines, Machines
 from chaosml.substrates.kubernetes.metadata_address import MetadataAddress
 from chaosml.substrates.kubernetes.names import ACCOUNT
 from chaosml.substrates.kubernetes.services_pod import ServicesPod

@@ -17,10 +17,10 @@ from chaosml.substrates.kubernetes import lease as leases
 from chaosml.substrates.kubernetes import leftovers
 from chaosml.substrates.kubernetes.api import Api, KubernetesApi, path_of
 from chaosml.substrates.kubernetes.janitor import SUFFIX
-from chaosml.substrates.kubernetes.kind import Machines, revive
 from chaosml.substrates.kubernetes.lease import Holding, Lease
-from chaosml.substrates.kubernetes.machines import KindMachines
+from chaosml.substrates.kubernetes.machines import KindMachines, Machines
 from chaosml.substrates.kubernetes.refusals import ApiError
+from chaosml.substrates.kubernetes.revival import heal_kubelets, revive
 
 __all__ = ["heal", "recover_place"]
 
@@ -77,6 +77,7 @@ def heal(api: Api, namespace: str, machines: Machines | None, done: Callable[[st
         _tell_before(before, done)
         leftovers.heal(api, namespace, done=done)
         if machines is not None:
+            heal_kubelets(api, machines, namespace, done)
             _await_ready(api, revive(api, machines, lease, done))
     finally:
         lease.release()

@@ -25,7 +25,8 @@ from chaosml.event import DOWN
 
 __all__ = ["Proxies"]
 
-_CALL_S = 5.0
+_CALL_S = 20.0
+"""On a cluster a call goes through API server and kubelet: on a busy one that takes seconds."""
 _START_S = 60.0
 _POLL_S = 0.2
 

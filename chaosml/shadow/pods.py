@@ -76,19 +76,35 @@ class Pods:
                 return PodRunning(vertex.pod, begun_ns, node.host)
         elif node.phase not in _ENDS:
             # It ran already and waits or runs anew: for the same attempt there is another pod.
-            return self._vanish(vertex, at_ns, graceless=True)
+            return self._vanish(vertex, node, at_ns, graceless=True)
         if vanished:
-            return self._vanish(vertex, at_ns, graceless=self._goes_on(node, number))
+            return self._vanish(vertex, node, at_ns, graceless=self._goes_on(node, number))
         if node.phase not in _ENDS or node.message.startswith(_BY_THE_CONTROLLER):
             return None
         return self._complete(vertex, node, at_ns)
 
-    def _vanish(self, vertex: Vertex, at_ns: int, *, graceless: bool) -> Observation | None:
-        """Let a pod vanish, if nothing that was seen of its pods speaks against it."""
+    def _vanish(
+        self, vertex: Vertex, node: Node, at_ns: int, *, graceless: bool
+    ) -> Observation | None:
+        """Let a pod vanish, if nothing that was seen of its pods speaks against it.
+
+        Argo knows an exit code of one that it saw between the ends of program and pod.
+        """
         lives = self._lives.get(vertex.name, {}).values()
         if vertex.pod is None or (lives and not any(one.deleted or one.gone for one in lives)):
             return None
-        return PodVanished(vertex.pod, at_ns, graceless=graceless)
+        _, shown = self._shown[node.name][-1]
+        codes = {str(one.exit_code) for one in lives if one.exit_code is not None}
+        if shown.exit_code not in codes:
+            return PodVanished(vertex.pod, at_ns, graceless=graceless)
+        return PodVanished(
+            vertex.pod,
+            at_ns,
+            graceless=graceless,
+            exit_code=int(shown.exit_code),
+            outputs=shown.outputs,
+            result=shown.result,
+        )
 
     def _goes_on(self, node: Node, number: int) -> bool:
         """Tell whether a vertex whose pod was deleted is shown to live on later."""

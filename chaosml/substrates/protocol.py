@@ -226,17 +226,29 @@ class TerminatesPods(Protocol):
     """The kubelet can be made to end a pod by itself, which nobody asks the API for."""
 
     def terminate_pod(
-        self, uid: str, *, by: str, how: str, view: str, message: str, grace_s: float
+        self,
+        uid: str,
+        *,
+        by: str,
+        how: str,
+        view: str,
+        message: str,
+        grace_s: float,
+        resource: str = "",
     ) -> Sequence[Entry]:
-        """End a pod and leave its object: phase Failed, whatever the exit code, and a message.
+        """End a pod and leave its object: phase Failed and a message, Succeeded where it exits 0.
 
         Args:
             uid: The pod.
             by: Id of the injection.
             how: `node-shutdown` or `node-pressure`.
             view: What the controller shall get to see, where that can be chosen.
-            message: What the kubelet writes into the pod's status.
+            message: What the kubelet writes into the pod's status, where that is for us to say.
             grace_s: Until SIGKILL, unless the pod's own grace period is shorter; 0 means at once.
+            resource: What the node is short of.
+
+        Raises:
+            FaultRefused: the node has no means for it.
         """
 
 
@@ -306,8 +318,13 @@ class StopsNodes(Protocol):
                 pods, until it returns; else its object is removed, as a cloud does it.
         """
 
-    def add_node(self, *, by: str) -> Sequence[Entry]:
-        """Let a fresh node join, as a cloud's autoscaler would."""
+    def add_node(self, *, by: str, instead_of: str = "") -> Sequence[Entry]:
+        """Let a fresh node join, as a cloud's autoscaler would.
+
+        Args:
+            by: Id of the injection.
+            instead_of: An emptied node whose end is due: where no machine is spare, it ends now.
+        """
 
 
 @runtime_checkable

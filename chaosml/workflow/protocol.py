@@ -140,11 +140,17 @@ class PodVanished:
 
     `graceless`: the object went without a grace period (force delete, pod garbage collection
     after node loss). Then the same attempt gets a new pod and no retry is consumed.
+
+    Where the controller had looked while the main container had ended and the pod had not, it
+    keeps the exit code, and what the wait container had reported by then.
     """
 
     pod: str
     at_ns: int
     graceless: bool = False
+    exit_code: int | None = None
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    result: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

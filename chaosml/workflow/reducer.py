@@ -204,7 +204,11 @@ def _vanish(operation: Operation, vertex: Vertex, observation: PodVanished) -> N
     if vertex.phase == "Pending":
         _make_again(operation, vertex, observation.pod)
         return
-    operation.mark(vertex.name, "Error", completion.DELETED)
+    known: dict[str, Any] = {}
+    if observation.exit_code is not None:
+        known["exit_code"] = str(observation.exit_code)
+        known |= {"outputs": dict(observation.outputs), "result": observation.result}
+    operation.mark(vertex.name, "Error", completion.DELETED, **known)
     if observation.graceless:
         operation.mark(vertex.name, "Pending", node="")
         _make_again(operation, vertex, observation.pod)

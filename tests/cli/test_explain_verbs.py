@@ -29,7 +29,7 @@ def test_a_fault_is_shown_with_its_options_and_its_receipt(capsys):
     shown = capsys.readouterr().out
     assert "wakes-after: duration such as 30s (default 0s)" in shown
     assert "receipt: the object gone" in shown
-    assert "runs on: embedded\n" in shown
+    assert "runs on: embedded, kind\n" in shown
 
 
 def test_machines_get_the_same(capsys):

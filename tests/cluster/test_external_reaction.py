@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from one_pod import PIPELINE, WORKFLOW
 
 from chaosml import clock
 from chaosml.substrates.kubernetes.api import KubernetesApi
@@ -26,7 +27,6 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 NAMESPACE = "external-drain"
 HANDLER = "nth-stand-in"
-SCENARIOS = pathlib.Path(__file__).parents[2] / "scenarios"
 RUN_S = 420
 GROUPS = "/apis/rbac.authorization.k8s.io/v1"
 PROGRAM = """
@@ -158,23 +158,26 @@ def api() -> Iterator[KubernetesApi]:
 
 
 def scenario(folder: pathlib.Path) -> pathlib.Path:
-    """Return spot.yaml with one fault, in which the drain is left to others."""
-    text = (SCENARIOS / "spot.yaml").read_text()
-    faults, end = text.index("faults:\n"), text.index("\nseed: ")
-    fault = """faults:
+    """Return a scenario with one fault, in which the drain is left to others."""
+    fault = """
+  # One slow step for another is enough for the training to be there when the handler comes.
+  parameters: {pace-ms: "100"}
+faults:
   - name: handled
     inject: spot.reclaim
     target: {task: train}
-    when: {step: {between: [60, 120]}, settled: true}
+    when: {step: {between: [40, 60]}, settled: true}
     with: {provider: aws, notice: 60s, reaction: external, kill: false}
     views: [gone]
+controls: 1
+trials: 1
+seed: 7
+deadline: 6m
+expect: {outcome: Succeeded, resume: auto, corruption: none}
 """
-    text = text[:faults] + fault + text[end:]
-    text = text.replace("controls: 2", "controls: 1").replace(
-        "workflow: pipelines/", f"workflow: {SCENARIOS}/pipelines/"
-    )
+    (folder / "workflow.yaml").write_text(WORKFLOW)
     path = folder / "handled.yaml"
-    path.write_text(text)
+    path.write_text(PIPELINE.rstrip() + fault)
     return path
 
 
@@ -188,9 +191,6 @@ def test_a_handler_of_the_cluster_drains_the_node_and_the_receipt_names_it(
     )
     command = [sys.executable, "-m", "chaosml", "run", str(scenario(tmp_path)), "--on", "kind"]
     command += ["--namespace", NAMESPACE, "--reports", str(tmp_path / "reports")]
-    # One slow step for another is enough for the training to be there when the handler comes.
-    command += ["--set", "pipeline.parameters.pace-ms=100"]
-    command += ["--set", "expect.compute-waste.at-most=1000%"]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=RUN_S, check=False, env=dict(os.environ)
     )

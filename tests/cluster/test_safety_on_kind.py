@@ -127,13 +127,20 @@ def place() -> Iterator[Place]:
 class Run:
     """A `chaosml run` in a process of its own."""
 
-    def __init__(self, folder: pathlib.Path, fault: str = SCENARIO) -> None:
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        fault: str = SCENARIO,
+        workflow: str = WORKFLOW,
+        namespace: str = NAMESPACE,
+    ) -> None:
         self.reports = folder / "reports"
         self.scenario = folder / "scenario.yaml"
         self.scenario.write_text(fault)
-        (folder / "workflow.yaml").write_text(WORKFLOW)
+        (folder / "workflow.yaml").write_text(workflow)
         self._output = folder / "output.txt"
-        command = [*CHAOSML, "run", str(self.scenario), *ON, "--reports", str(self.reports), "-v"]
+        command = [*CHAOSML, "run", str(self.scenario), "--on", "kind", "--namespace", namespace]
+        command += ["--reports", str(self.reports), "-v"]
         with open(self._output, "wb") as output:
             self.process = subprocess.Popen(
                 command, stdout=output, stderr=output, env=environment()

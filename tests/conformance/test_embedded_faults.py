@@ -162,9 +162,9 @@ def test_what_is_cut_off_does_not_outlive_its_execution(bench: Bench) -> None:
     assert [one.exit_code for one in bench.facts(PodExited)] == [137]
 
 
-@pytest.mark.parametrize(("handler", "code"), [("-", 143), ("'exit 0'", 0)])
-def test_what_a_kubelet_ends_keeps_its_words_whatever_the_exit_code(
-    bench: Bench, handler: str, code: int
+@pytest.mark.parametrize(("handler", "code", "words"), [("-", 143, "Words."), ("'exit 0'", 0, "")])
+def test_what_a_kubelet_ends_has_its_words_unless_the_program_exits_0(
+    bench: Bench, handler: str, code: int, words: str
 ) -> None:
     trap = f"trap {handler} TERM"
     begin(bench, "while :; do sleep 0.05; done", before=trap, grace_s=30.0)
@@ -174,7 +174,7 @@ def test_what_a_kubelet_ends_keeps_its_words_whatever_the_exit_code(
     bench.finish()
     seen = bench.controller.seen[-1]
     assert isinstance(seen, PodCompleted)
-    assert seen.pod_message == "Words."
+    assert seen.pod_message == words
     assert seen.exit_code == code
     assert [(one.how, one.grace_s) for one in bench.facts(PodDeletion)] == [("node-shutdown", 5.0)]
 

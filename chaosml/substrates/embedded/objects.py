@@ -66,7 +66,8 @@ class PodObject:
             return loss.view, report
         if self.deletion is None or report.earliest_ns <= self.deletion.at_ns:
             return View.SEEN, report
-        message = self.deletion.message or report.pod_message
+        # Where every container exits 0, the kubelet calls the pod Succeeded and drops its words.
+        message = (self.deletion.message if report.exit_code else "") or report.pod_message
         return self.deletion.view, msgspec.structs.replace(report, pod_message=message)
 
     def created(self, image_id: str, recorded: Mapping[str, str]) -> PodCreated:

@@ -214,7 +214,15 @@ class EmbeddedSubstrate:
         return self.signal_container(uid, by=by, signal="SIGCONT")
 
     def terminate_pod(
-        self, uid: str, *, by: str, how: str, view: str, message: str, grace_s: float
+        self,
+        uid: str,
+        *,
+        by: str,
+        how: str,
+        view: str,
+        message: str,
+        grace_s: float,
+        resource: str = "",
     ) -> Sequence[Entry]:
         """Let the kubelet end a pod by itself; one that does not exist any more is left alone."""
         if self._driver is None:
@@ -260,7 +268,7 @@ class EmbeddedSubstrate:
         self._driver.return_node(node, by=by)
         return self._driver.sources.take()
 
-    def add_node(self, *, by: str) -> Sequence[Entry]:
+    def add_node(self, *, by: str, instead_of: str = "") -> Sequence[Entry]:
         """Let a node with a fresh name join."""
         if self._driver is None:
             return ()

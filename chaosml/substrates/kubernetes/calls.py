@@ -19,7 +19,7 @@ import msgspec
 from chaosml import clock
 from chaosml.errors import HistoryError
 from chaosml.substrates.kubernetes.api import Api, LineStream, Ran
-from chaosml.substrates.kubernetes.kind import Machines
+from chaosml.substrates.kubernetes.machines import Machines
 
 __all__ = ["DOCKER", "READS", "Call", "CallLog", "RecordingApi", "RecordingMachines", "call_of"]
 
@@ -204,6 +204,15 @@ class RecordingMachines:
         """Start a worker again."""
         self._record(_docker("start", node))
         self._machines.start(node)
+
+    def look(self, node: str, script: str, *arguments: str) -> str:
+        """Return what a script prints; not recorded: it only reads."""
+        return self._machines.look(node, script, *arguments)
+
+    def run(self, node: str, script: str, *arguments: str, data: str = "") -> str:
+        """Run a script on a worker that changes something."""
+        self._record(_docker("exec", node))
+        return self._machines.run(node, script, *arguments, data=data)
 
     def read_log(self, node: str, *, namespace: str, pod: str, uid: str) -> list[bytes]:
         """Return the lines of a main container's log on a dead disk."""

@@ -27,6 +27,10 @@ _NOT_FOUND = 404
 _CONFLICT = 409
 _NODES = ("node-1", "node-2")
 _STAMP = "2000-01-01T00:00:00Z"
+_CONTAINER = {
+    "status": {"state": "CONTAINER_EXITED", "exitCode": 137, "finishedAt": _STAMP},
+    "info": {"pid": 1},
+}
 
 _Object = dict[str, Any]
 
@@ -81,6 +85,10 @@ class ImaginedCluster:
         """Return an object, or the list of what is below a path."""
         if path in self._objects:
             return copy.deepcopy(self._objects[path])
+        if path.endswith("/events"):
+            return {"items": [{}]}
+        if path.startswith("/api/v1/nodes/") and "/proxy/" in path:
+            return self._ask_kubelet(path.rpartition("/")[2])
         collection = path.rpartition("/")[2]
         if f"{collection}/" in _COLLECTIONS:
             return {
@@ -88,6 +96,13 @@ class ImaginedCluster:
                 "items": self._below(path, query.get("labelSelector", "")),
             }
         raise ApiError(_NOT_FOUND, "NotFound", f"nothing is at {path}")
+
+    def _ask_kubelet(self, what: str) -> _Object:
+        """Return what a kubelet says of its pods, or of what its node has left."""
+        if what == "pods":
+            return {"items": self._below(path_of("pods", namespace=self._namespace), "")}
+        free = {"availableBytes": 1 << 40, "inodesFree": 1 << 30}
+        return {"node": {"memory": free, "fs": free}}
 
     def create(self, path: str, body: Mapping[str, Any]) -> _Object:
         """Keep an object; an eviction removes the pod, a review allows everything."""
@@ -262,6 +277,18 @@ class ImaginedMachines:
     def start(self, node: str) -> None:
         """Let a node return."""
         self._cluster.add_node(node)
+
+    def look(self, node: str, script: str, *arguments: str) -> str:
+        """Return what a runtime says of its one container; what is imagined has no files."""
+        if script.startswith("crictl inspect"):
+            return msgspec.json.encode(_CONTAINER).decode()
+        if script.startswith("crictl ps"):
+            return "imagined"
+        return "dead" if "/proc/" in script else ""
+
+    def run(self, node: str, script: str, *arguments: str, data: str = "") -> str:
+        """Run nothing; a login manager that is asked for is there."""
+        return "listening, watching"
 
     def read_log(self, node: str, *, namespace: str, pod: str, uid: str) -> list[bytes]:
         """Return no lines."""

@@ -14,47 +14,30 @@ kubelet would find them again and report them as ended.
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from chaosml import clock
 from chaosml.errors import SubstrateError
 from chaosml.history import Entry
-from chaosml.substrates.kubernetes.api import Api, Objects, delete_if_there, path_of
-from chaosml.substrates.kubernetes.lease import Holding, Lease, holdings
+from chaosml.substrates.kubernetes.api import Api, delete_if_there, path_of
+from chaosml.substrates.kubernetes.kubelet_faults import KubeletFaults
+from chaosml.substrates.kubernetes.lease import Holding
 from chaosml.substrates.kubernetes.logs import PIPE_NS, LogEnded, LogTail
+from chaosml.substrates.kubernetes.machines import Machines
 from chaosml.substrates.kubernetes.observer import Observer
 from chaosml.substrates.kubernetes.pods import Pod
-from chaosml.substrates.kubernetes.substrate import KubernetesSubstrate, tell_nobody
+from chaosml.substrates.kubernetes.revival import heal_kubelets, revive
+from chaosml.substrates.kubernetes.substrate import tell_nobody
 from chaosml.translation import Clocks
 
-__all__ = ["KindSubstrate", "Machines", "revive"]
+__all__ = ["KindSubstrate"]
 
-_JOIN_S = 3.0
 _READY_S = 60.0
 _POLL_S = 0.5
 
 
-class Machines(Protocol):
-    """The machines behind the nodes; every call has a limit."""
-
-    def workers(self, *, stopped: bool = False) -> Sequence[str]:
-        """Return the workers that run, or those that are stopped."""
-
-    def kill(self, node: str) -> None:
-        """Kill a worker: every process in it is dead when this returns."""
-
-    def start(self, node: str) -> None:
-        """Start a worker again."""
-
-    def read_log(self, node: str, *, namespace: str, pod: str, uid: str) -> list[bytes]:
-        """Return the lines of a main container's log as the runtime wrote them to a dead disk."""
-
-    def main_containers(self, node: str, *, namespace: str) -> Mapping[str, tuple[str, str]]:
-        """Return the stamps of start and end of the main containers that have ended, by pod uid."""
-
-
-class KindSubstrate(KubernetesSubstrate):
+class KindSubstrate(KubeletFaults):
     """Runs workflows on a kind cluster that is ours."""
 
     name = "kind"
@@ -82,15 +65,24 @@ class KindSubstrate(KubernetesSubstrate):
             tell: Called with what was healed after a run that had died.
         """
         super().__init__(
-            inbox, api=api, namespace=namespace, run=run, own=True, clocks=clocks, tell=tell
+            inbox,
+            api=api,
+            machines=machines,
+            namespace=namespace,
+            run=run,
+            clocks=clocks,
+            tell=tell,
         )
-        self._machines = machines
         self._killed: dict[str, str] = {}
         """Workers that we keep stopped, and by whom, in the order of their ends."""
         self._dead: dict[str, list[Pod]] = {}
         """The pods that died with each of them."""
         self._kept: set[str] = set()
         """Those whose Node object the cluster still has."""
+        self._promised: set[str] = set()
+        """Those that shall return at once when they have ended."""
+        self._renewed: set[tuple[str, str]] = set()
+        """Those that ended before their time, and by whom: their end must not come once more."""
         self._wanted: set[str] = set()
         """Those that shall start as soon as their pods are forgotten."""
 
@@ -106,18 +98,22 @@ class KindSubstrate(KubernetesSubstrate):
     def _inherit(self, before: Holding | None) -> None:
         super()._inherit(before)
         revive(self._api, self._machines, self._lease, self._tell)
+        heal_kubelets(self._api, self._machines, self._namespace, self._tell)
 
     def stop_node(
         self, node: str, *, by: str, view: str, keep_object: bool = False
     ) -> Sequence[Entry]:
         """Kill the node with all its pods at once; one that is gone is left alone."""
         observer = self._observer
-        if observer is None or node not in self._nodes.names:
+        # One that shuts down is not ready any more, and still there.
+        there = node in self._nodes.names or node in self._kubelets
+        if observer is None or not there or (node, by) in self._renewed:
             return ()
         pods = [pod for pod in observer.pods if pod.node == node]
         # Before the kill: to ask for a log of a dead kubelet takes many seconds to fail.
         tails = {pod.uid: self._leave_log(observer, pod) for pod in pods}
         asked_ns = clock.monotonic_ns()
+        self._terminations.forget(node)
         self._killed[node], self._dead[node] = by, pods
         self._lease.note_stopped(node)
         self._machines.kill(node)
@@ -135,15 +131,29 @@ class KindSubstrate(KubernetesSubstrate):
         else:
             delete_if_there(self._api, path_of("nodes", name=node))
             self._cordons.forget(node)
+        if node in self._promised:
+            self._promised.discard(node)
+            self._wanted.add(node)
         return observer.sources.take()
 
-    def add_node(self, *, by: str) -> Sequence[Entry]:
-        """Let the worker that was killed first return; without one the capacity is there already.
+    def add_node(self, *, by: str, instead_of: str = "") -> Sequence[Entry]:
+        """Let the worker that was killed first return.
 
-        It starts once the API has forgotten the pods that died with it.
+        It starts once the API has forgotten the pods that died with it. Without one the capacity is
+        there already, and `instead_of` returns as soon as it has ended; where no worker is left to
+        take pods, it ends before its time.
         """
         node = next((node for node in self._killed if node not in self._wanted), None)
-        return () if node is None else self.return_node(node, by=by)
+        if node is not None:
+            return self.return_node(node, by=by)
+        if not instead_of:
+            return ()
+        if any(self._nodes.is_ready(node) for node in self._nodes.names):
+            self._promised.add(instead_of)
+            return ()
+        said = self.stop_node(instead_of, by=by, view="gone")
+        self._renewed.add((instead_of, by))
+        return (*said, *self.return_node(instead_of, by=by))
 
     def return_node(self, node: str, *, by: str) -> Sequence[Entry]:
         """Let a worker that was killed return; another one is left alone.
@@ -194,9 +204,16 @@ class KindSubstrate(KubernetesSubstrate):
         killed = tuple(self._killed)
         for node in killed:
             self._return(node, self._killed[node])
-        if killed:
-            self._await_ready(killed)
         super()._heal()
+        awaited = (*killed, *self._kubelets.take_restored())
+        if awaited:
+            self._await_ready(awaited)
+
+    def finish(self) -> Sequence[Entry]:
+        """End every pod, let every worker be there again."""
+        self._renewed.clear()
+        self._promised.clear()
+        return super().finish()
 
     def _return(self, node: str, by: str) -> None:
         self._machines.start(node)
@@ -221,18 +238,6 @@ class KindSubstrate(KubernetesSubstrate):
         there = set(self._nodes.names)
         return all(node in there for node in nodes)
 
-    @staticmethod
-    def _leave_log(observer: Observer, pod: Pod) -> LogTail | None:
-        """End the following of a pod's log; return who has followed it, for the rest."""
-        tail = observer.tails.get(pod.uid)
-        if not isinstance(tail, LogTail):
-            return None
-        tail.leave()
-        if tail.join(_JOIN_S):
-            return tail
-        observer.take(LogEnded(pod.uid, "its node was killed while the log was read"))
-        return None
-
     def _salvage_log(self, observer: Observer, pod: Pod, tail: LogTail, asked_ns: int) -> None:
         """Read what a pod had printed from the disk of its dead node."""
         self._drain()
@@ -249,23 +254,3 @@ class KindSubstrate(KubernetesSubstrate):
         if not ended.why_lost and stamp and self._wall.monotonic_ns(stamp) > asked_ns - PIPE_NS:
             ended = LogEnded(pod.uid, "it was being written when its node was killed")
         observer.take(ended)
-
-
-def revive(
-    api: Objects, machines: Machines, lease: Lease, done: Callable[[str], None]
-) -> tuple[str, ...]:
-    """Start the workers that dead runs left stopped and return them; the lease is held.
-
-    A node that a living run of another namespace keeps stopped is that run's.
-    """
-    stopped = machines.workers(stopped=True)
-    claimed: frozenset[str] = frozenset()
-    if stopped:
-        claimed = claimed.union(*(one.stopped for one in holdings(api) if not one.is_free))
-    mine = tuple(node for node in stopped if node in lease.stopped or node not in claimed)
-    for node in mine:
-        machines.start(node)
-        done(f"started node {node}")
-    for node in lease.stopped.difference(stopped).union(mine):
-        lease.note_started(node)
-    return mine

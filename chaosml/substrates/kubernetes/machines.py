@@ -7,12 +7,12 @@ import json
 import subprocess
 import tarfile
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from chaosml.errors import SubstrateError
 from chaosml.substrates.kubernetes.pods import MAIN
 
-__all__ = ["KindMachines"]
+__all__ = ["KindMachines", "Machines"]
 
 _CALL_S = 30.0
 _CLUSTER = "io.x-k8s.kind.cluster"
@@ -20,6 +20,31 @@ _ROLE = "io.x-k8s.kind.role"
 _LOGS = "/var/log/pods"
 _CRI = "io.kubernetes"
 """Prefix of the labels that the kubelet gives to containers."""
+
+
+class Machines(Protocol):
+    """The machines behind the nodes; every call has a limit."""
+
+    def workers(self, *, stopped: bool = False) -> Sequence[str]:
+        """Return the workers that run, or those that are stopped."""
+
+    def kill(self, node: str) -> None:
+        """Kill a worker: every process in it is dead when this returns."""
+
+    def start(self, node: str) -> None:
+        """Start a worker again."""
+
+    def look(self, node: str, script: str, *arguments: str) -> str:
+        """Return what a shell script on a worker prints that changes nothing."""
+
+    def run(self, node: str, script: str, *arguments: str, data: str = "") -> str:
+        """Return what a shell script on a worker prints that reads `data`."""
+
+    def read_log(self, node: str, *, namespace: str, pod: str, uid: str) -> list[bytes]:
+        """Return the lines of a main container's log as the runtime wrote them to a dead disk."""
+
+    def main_containers(self, node: str, *, namespace: str) -> Mapping[str, tuple[str, str]]:
+        """Return the stamps of start and end of the main containers that have ended, by pod uid."""
 
 
 class KindMachines:
@@ -56,6 +81,23 @@ class KindMachines:
         """Start a worker again."""
         self._docker("start", node)
 
+    def look(self, node: str, script: str, *arguments: str) -> str:
+        """Return what a shell script on a worker prints that changes nothing.
+
+        Raises:
+            SubstrateError: it failed, or Docker does not answer.
+        """
+        return self.run(node, script, *arguments)
+
+    def run(self, node: str, script: str, *arguments: str, data: str = "") -> str:
+        """Return what a shell script on a worker prints that reads `data`.
+
+        Raises:
+            SubstrateError: it failed, or Docker does not answer.
+        """
+        command = ("exec", "--interactive", node, "sh", "-c", script, "sh", *arguments)
+        return self._docker(*command, data=data.encode()).decode(errors="replace")
+
     def read_log(self, node: str, *, namespace: str, pod: str, uid: str) -> list[bytes]:
         """Return the lines of a main container's log as the runtime wrote them to a dead disk."""
         path = f"{_LOGS}/{namespace}_{pod}_{uid}/main/0.log"
@@ -85,11 +127,15 @@ class KindMachines:
         return _ran(json.loads(said))
 
     @staticmethod
-    def _docker(*arguments: str) -> bytes:
+    def _docker(*arguments: str, data: bytes = b"") -> bytes:
         command = f"docker {' '.join(arguments[:2])}"
         try:
             done = subprocess.run(
-                ["docker", *arguments], capture_output=True, timeout=_CALL_S, check=True
+                ["docker", *arguments],
+                input=data,
+                capture_output=True,
+                timeout=_CALL_S,
+                check=True,
             )
         except FileNotFoundError:
             raise SubstrateError("docker is not installed or not on PATH") from None

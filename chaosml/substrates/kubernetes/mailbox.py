@@ -10,9 +10,17 @@ from chaosml.substrates.kubernetes.logs import LogEnded, LogLines
 from chaosml.substrates.kubernetes.observer import Report
 from chaosml.substrates.kubernetes.watches import Change, Failed
 
-__all__ = ["Mailbox"]
+__all__ = ["Deed", "Mailbox"]
 
-_AnyReport = Report | LogLines | LogEnded
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What a thread has done, to be noted by whoever drives the substrate."""
+
+    note: Callable[[], None]
+
+
+_AnyReport = Report | LogLines | LogEnded | Deed
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,6 +131,11 @@ class Observer:
         pod = self._pods.pods.get(uid)
         return pod if pod is not None and pod.exists else None
 
+    def find_ended(self, uid: str) -> Pod | None:
+        """Return a pod whose main container has ended and whose object is still there."""
+        pod = self._pods.pods.get(uid)
+        return pod if pod is not None and pod.exited and not pod.gone else None
+
     def has_seen(self, uid: str) -> bool:
         """Whether a pod is one of this execution."""
         return uid in self._pods.pods
@@ -190,6 +195,14 @@ class Observer:
     def note_death(self, uid: str, *, earliest_ns: int, latest_ns: int) -> None:
         """State that a pod died with its machine."""
         self._say_pods(self._pods.kill(uid, earliest_ns=earliest_ns, latest_ns=latest_ns))
+
+    def note_cut(self, uid: str, *, by: str, at_ns: int) -> None:
+        """State that we take a pod's object away and let its processes live."""
+        self._say_pods(self._pods.cut_off(uid, by=by, at_ns=at_ns))
+
+    def note_end(self, uid: str, code: int, *, earliest_ns: int, latest_ns: int) -> None:
+        """State how a pod ended of which the API knows nothing any more."""
+        self._say_pods(self._pods.end(uid, code, earliest_ns=earliest_ns, latest_ns=latest_ns))
 
     def note_status(self, uid: str, *, started_ns: int, finished_ns: int) -> None:
         """State what a pod's container runtime says of its main container."""

@@ -37,6 +37,7 @@ __all__ = [
     "Pod",
     "PodFollower",
     "Said",
+    "has_ended",
     "template_of",
     "trim",
 ]
@@ -83,6 +84,10 @@ class Pod:
     """When its deletion was asked for."""
     exited: bool = False
     gone: bool = False
+    cut_off: bool = False
+    """Whether its object was taken away while it ran: then its end is not known by that."""
+    succeeded: bool = False
+    """Whether Kubernetes says that all of its containers ended well."""
     struck_ns: int = 0
     """When the last signal was sent: what it made end has ended after that."""
     images: dict[str, str] = field(default_factory=dict)
@@ -160,6 +165,12 @@ def trim(item: dict[str, Any], variables: Collection[str] | None = None) -> dict
     }
 
 
+def has_ended(item: Mapping[str, Any]) -> bool:
+    """Whether a trimmed pod's main container has ended."""
+    statuses = item["status"]["containerStatuses"]
+    return any("terminated" in (one.get("state") or {}) for one in statuses)
+
+
 def _trim_container(
     container: Mapping[str, Any], variables: Collection[str] | None
 ) -> dict[str, Any]:
@@ -214,6 +225,7 @@ class PodFollower:
             yield self._note_deletion(pod, change)
         yield from self._follow_main(pod, change)
         yield from self._follow_images(pod, change)
+        pod.succeeded = item["status"]["phase"] == "Succeeded"
         if change.kind is Kind.DELETED:
             yield from self._remove(pod, change)
 
@@ -238,6 +250,18 @@ class PodFollower:
         """Note that a pod's program, told to stop at `at_ns`, was seen standing still."""
         fact = PodPaused(uid=uid, by=by, processes=processes)
         yield Said(self._pods[uid], fact, (at_ns, clock.monotonic_ns()))
+
+    def cut_off(self, uid: str, *, by: str, at_ns: int) -> Iterator[Said]:
+        """Note that we take a pod's object away at `at_ns`, and let its processes live."""
+        pod = self._pods[uid]
+        pod.cut_off = True
+        yield from self.delete(uid, how="cut-off", grace_s=0.0, by=by, at_ns=at_ns)
+
+    def end(self, uid: str, code: int, *, earliest_ns: int, latest_ns: int) -> Iterator[Said]:
+        """Note how a pod ended of which the API knows nothing any more."""
+        pod = self._pods[uid]
+        if not pod.exited:
+            yield self._exit(pod, code, (earliest_ns, latest_ns))
 
     def expect(self, node: str, by: str | None) -> None:
         """Take deletions on a node that we do not ask for as caused by `by`; None: no longer."""
@@ -351,7 +375,7 @@ class PodFollower:
             pod.deleted_ns = change.at_ns
             fact = PodDeletion(uid=pod.uid, how="force", grace_s=0.0, by=self._who(pod))
             yield Said(pod, fact, (min(change.since_ns, change.at_ns), change.at_ns))
-        if pod.running:
+        if pod.running and not pod.cut_off:
             earliest_ns = max(pod.deleted_ns, pod.started_ns or 0)
             between = (min(earliest_ns + 1, change.at_ns), change.at_ns)
             yield self._exit(pod, _KILLED, between, Basis.INFERRED)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from chaosml import clock
 from chaosml.errors import FaultRefused
 from chaosml.substrates.kubernetes.api import Api, delete_if_there, path_of
 from chaosml.substrates.kubernetes.namespace import WORKFLOWS
@@ -54,6 +55,19 @@ class Removals:
         """Remove a workflow, its pods too or not, as the propagation policy says."""
         path = path_of("workflows", namespace=self._namespace, name=name, group=WORKFLOWS)
         delete_if_there(self._api, path, {"propagationPolicy": policy})
+
+    def reap(self, workflow: str, pods: Sequence[Pod]) -> Iterator[tuple[str, int]]:
+        """Remove a workflow, so that Argo makes no new pods, then its pods.
+
+        Yields:
+            The uid of each that was still there, and when its deletion was asked for.
+        """
+        self.remove_workflow(workflow, "Orphan")
+        for pod in pods:
+            at_ns = clock.monotonic_ns()
+            if self.delete(pod, 0.0):
+                yield pod.uid, at_ns
+        self.remove_pods_of(workflow)
 
     def evict(self, pod: Pod) -> bool:
         """Ask for a pod's eviction; return False where it is gone already.

@@ -21,10 +21,11 @@ from chaosml.substrates.kubernetes import nodes as nodelife
 from chaosml.substrates.kubernetes import pods as podlife
 from chaosml.substrates.kubernetes.api import Api, path_of
 from chaosml.substrates.kubernetes.cordons import Cordons
+from chaosml.substrates.kubernetes.forgetting import Forgetting
 from chaosml.substrates.kubernetes.guard import Guard
 from chaosml.substrates.kubernetes.lease import Holding, Lease
 from chaosml.substrates.kubernetes.logs import LogEnded, LogLines, Tails
-from chaosml.substrates.kubernetes.mailbox import Mailbox
+from chaosml.substrates.kubernetes.mailbox import Deed, Mailbox
 from chaosml.substrates.kubernetes.nodes import NodeFollower
 from chaosml.substrates.kubernetes.observer import Observer, Report
 from chaosml.substrates.kubernetes.obstacles import create_workflow
@@ -33,7 +34,7 @@ from chaosml.substrates.kubernetes.pods import RESUME, Pod
 from chaosml.substrates.kubernetes.programs import Programs
 from chaosml.substrates.kubernetes.removals import Removals
 from chaosml.substrates.kubernetes.stamps import SKEW_NS, WallClock
-from chaosml.substrates.kubernetes.watches import Change, Failed, Reflector
+from chaosml.substrates.kubernetes.watches import Change, Failed, Reflector, stop_all
 from chaosml.substrates.protocol import PodView, Submission
 from chaosml.translation import Clocks
 
@@ -101,6 +102,7 @@ class KubernetesSubstrate:
         self._guard = Guard(api, run, own=own)
         self._programs = Programs(api, namespace)
         self._removals = Removals(api, namespace)
+        self._forgetting = Forgetting(self._removals)
 
     def prepare(self) -> None:
         """Check the cluster, take the namespace, clear away what earlier runs left.
@@ -118,7 +120,7 @@ class KubernetesSubstrate:
         )
         self._node_watches.append(watch)
         watch.start()
-        self._take_nodes()
+        self._take_rest()
 
     def _inherit(self, before: Holding | None) -> None:
         """Heal what a run before left; the lease is held."""
@@ -138,7 +140,7 @@ class KubernetesSubstrate:
             raise SubstrateError("a workflow is still running here: `finish` it first")
         workflow = compose(submission, self._run)
         self._mailbox.begin()
-        self._take_nodes()
+        self._take_rest()
         self._wall = WallClock.now(0 if self._own and not self._clocks.others else SKEW_NS)
         self._submission = submission
         tails = Tails(
@@ -168,7 +170,10 @@ class KubernetesSubstrate:
         if self._failure is not None:
             raise self._failure
         self._drain()
-        return () if self._observer is None else self._observer.sources.take()
+        if self._observer is None:
+            return ()
+        self._forgetting.act(self._observer)
+        return self._observer.sources.take()
 
     def tick(self, now_ns: int) -> Sequence[Entry]:
         """Renew the lease where that is due.
@@ -264,6 +269,12 @@ class KubernetesSubstrate:
         """Let a pod's program go on; one that does not run is left alone."""
         return self.signal_container(uid, by=by, signal=RESUME)
 
+    def lose_success(self, uid: str, *, by: str, view: str) -> Sequence[Entry]:
+        """Delete a pod as soon as it has succeeded; the view is for Argo to choose."""
+        if self._find(uid)[1] is not None:
+            self._forgetting.add(uid, by)
+        return ()
+
     def cordon_node(self, node: str, *, by: str) -> Sequence[Entry]:
         """Let no new pod onto the node; one that is closed or gone is left alone.
 
@@ -334,9 +345,10 @@ class KubernetesSubstrate:
             why_lost = str(error)
         for tail in list(observer.tails.values()):
             tail.stop("the execution ended before the log")
-        self._stop_watches(self._watches)
+        stop_all(self._watches)
         observer.close(why_lost)
         self._observer = self._submission = None
+        self._forgetting.clear()
         try:
             self._removals.remove_workflow(submission.name, "Background")
             self._removals.remove_pods_of(submission.name)
@@ -356,16 +368,10 @@ class KubernetesSubstrate:
                 part()
             except SubstrateError as error:
                 problems.append(str(error))
-        self._stop_watches(self._watches)
-        self._stop_watches(self._node_watches)
+        stop_all(self._watches)
+        stop_all(self._node_watches)
         if problems:
             raise HarnessError("the cluster could not be left in order: " + "; ".join(problems))
-
-    @staticmethod
-    def _stop_watches(watches: list[Reflector]) -> None:
-        for watch in watches:
-            watch.stop()
-        watches.clear()
 
     def _abandon(self) -> None:
         if self._observer is not None:
@@ -373,21 +379,15 @@ class KubernetesSubstrate:
 
     def _reap(self, observer: Observer, workflow: str) -> None:
         """Kill every pod of a workflow that has not ended, and keep Argo from making new ones."""
-        self._removals.remove_workflow(workflow, "Orphan")
-        for pod in observer.pods:
-            at_ns = clock.monotonic_ns()
-            if self._removals.delete(pod, 0.0):
-                observer.note_deletion(pod.uid, how="force", grace_s=0.0, by=HARNESS, at_ns=at_ns)
-        self._removals.remove_pods_of(workflow)
+        for uid, at_ns in self._removals.reap(workflow, observer.pods):
+            observer.note_deletion(uid, how="force", grace_s=0.0, by=HARNESS, at_ns=at_ns)
 
     def _await_quiet(self, observer: Observer) -> None:
         """Wait until every pod has ended and every log was read."""
         deadline = clock.Deadline("end of every pod and log", _QUIET_S)
         while not observer.is_quiet and not deadline.passed and self._failure is None:
             self._drain(wait_s=min(_WAKE_S, deadline.left_s))
-        self._drain()
-        if self._failure is not None:
-            raise self._failure
+        self._take_rest()
 
     def _heal(self) -> None:
         """Open every node that we closed."""
@@ -395,11 +395,11 @@ class KubernetesSubstrate:
 
     # --- nodes ---
 
-    def _take_nodes(self) -> None:
-        """Take what was reported of nodes before an execution begins.
+    def _take_rest(self) -> None:
+        """Take what was reported before an execution begins, or ends.
 
         Raises:
-            SubstrateError: the watch of the nodes is over.
+            SubstrateError: a watch is over.
         """
         self._drain()
         if self._failure is not None:
@@ -431,8 +431,10 @@ class KubernetesSubstrate:
             self._take(report)
             report = self._mailbox.take()
 
-    def _take(self, report: Report | LogLines | LogEnded) -> None:
+    def _take(self, report: Report | LogLines | LogEnded | Deed) -> None:
         match report:
+            case Deed(note):
+                note()
             case Report(_, Failed(error)):
                 self._lose(error)
             case _ if self._observer is not None:

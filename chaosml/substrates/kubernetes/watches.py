@@ -30,7 +30,7 @@ from chaosml.services.lifeline import AWAY_S
 from chaosml.substrates.kubernetes.api import Api, ApiUnreachable, LineStream
 from chaosml.substrates.kubernetes.refusals import ApiError
 
-__all__ = ["Change", "Failed", "Kind", "Reflector"]
+__all__ = ["Change", "Failed", "Kind", "Reflector", "stop_all"]
 
 _GONE = 410
 _NO_RIGHTS = (401, 403)
@@ -258,3 +258,10 @@ def _is_newer(item: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
 def _creation(item: Mapping[str, Any]) -> tuple[str, str]:
     metadata = item["metadata"]
     return str(metadata.get("creationTimestamp", "")), str(metadata["name"])
+
+
+def stop_all(watches: list[Reflector]) -> None:
+    """Stop watches, and forget them."""
+    for watch in watches:
+        watch.stop()
+    watches.clear()

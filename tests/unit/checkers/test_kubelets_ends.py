@@ -13,7 +13,7 @@ SHUTDOWN = "Pod was terminated in response to imminent node shutdown."
 PRESSURE = "The node was low on resource: memory. Threshold quantity: 100Mi. "
 
 
-def ended_by_kubelet(how, message, *, view="seen", cordoned=("node-1",), **options):
+def ended_by_kubelet(how, message, *, view="seen", cordoned=("node-1",), end=None, **options):
     """Return a trial whose pod a kubelet ended with a message."""
     training = histories.Training("trial/1")
     training.say(
@@ -46,7 +46,8 @@ def ended_by_kubelet(how, message, *, view="seen", cordoned=("node-1",), **optio
     training.say(f"pod/{uid}", deletion, "kubelet")
     training.say("hold/h1", facts.HoldEnded(hold="h1", why="terminating"), "control")
     training.save(uid, 15)
-    training.end(uid, 143, "Failed" if view == "seen" else "Error", message, view)
+    code, phase = end or (143, "Failed" if view == "seen" else "Error")
+    training.end(uid, code, phase, message, view)
     second = training.start(attempt=1, node="node-2")
     training.restore(second, 15, training.checkpoint_key(15))
     training.run(second, 16, histories.STEPS)
@@ -83,6 +84,14 @@ def test_other_words_are_another_death():
     trial = ended_by_kubelet("node-shutdown", "main: Error (exit code 143)")
     judgement = judged(trial, plan=plan_of("node.shutdown"))
     assert verdict(judgement, "effect").cause == "other-words"
+
+
+def test_a_program_that_exits_0_takes_the_kubelets_words_with_it():
+    trial = ended_by_kubelet("node-shutdown", "", end=(0, "Succeeded"))
+    found = receipt(judged(trial, plan=plan_of("node.shutdown")))
+    assert found.took_effect, found.detail
+    said = [ref.says for ref in found.evidence]
+    assert "train(0) Succeeded: exit code 0, and no words of the kubelet" in said
 
 
 def test_words_that_went_with_their_object_are_not_asked_for():

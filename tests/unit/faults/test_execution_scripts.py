@@ -8,6 +8,7 @@ from chaosml.event import PodCreated, PodStarted
 from chaosml.faults import script as steps
 from chaosml.faults.catalogue import CATALOGUE, missing_capabilities
 from chaosml.substrates.kubernetes.kind import KindSubstrate
+from chaosml.substrates.kubernetes.substrate import KubernetesSubstrate
 from tests.unit.events import event
 from tests.unit.faults.playing import names, run
 
@@ -88,8 +89,15 @@ def test_a_zombie_needs_time(options: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "lacks"), [("task.rerun", ["LosesSuccesses"]), ("task.zombie", ["CutsOffPods"])]
+    ("substrate", "kind", "lacks"),
+    [
+        (KindSubstrate, "task.rerun", []),
+        (KindSubstrate, "task.zombie", []),
+        (KubernetesSubstrate, "task.rerun", []),
+        (KubernetesSubstrate, "task.zombie", ["CutsOffPods"]),
+    ],
 )
-def test_a_cluster_lacks_what_repeats_a_task(kind: str, lacks: list[str]) -> None:
-    substrate = KindSubstrate.__new__(KindSubstrate)
-    assert missing_capabilities(CATALOGUE[kind], substrate) == lacks
+def test_only_where_machines_are_ours_can_a_pod_be_cut_off(
+    substrate: type, kind: str, lacks: list[str]
+) -> None:
+    assert missing_capabilities(CATALOGUE[kind], substrate.__new__(substrate)) == lacks

@@ -62,6 +62,7 @@ def test_a_drain_cordons_before_it_evicts_everybody_on_the_node_and_the_kill_com
         "Until",
         "Until",
         "Pause",
+        "Withdraw",
         "AddNode",
         "Pause",
         "StopNode",

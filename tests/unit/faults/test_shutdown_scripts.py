@@ -9,6 +9,7 @@ from chaosml.faults import script as steps
 from chaosml.faults.catalogue import CATALOGUE, missing_capabilities
 from chaosml.faults.shutting_down import MESSAGE
 from chaosml.substrates.kubernetes.kind import KindSubstrate
+from chaosml.substrates.kubernetes.substrate import KubernetesSubstrate
 from chaosml.substrates.protocol import PodView
 from tests.unit.faults.playing import NEIGHBOUR, TARGET, Scene, names, run
 
@@ -103,12 +104,14 @@ def test_kubelets_words_are_seen_unless_the_object_is_gone(
     assert fault.lethal(chosen)
 
 
-def test_a_cluster_has_googles_notice_and_not_its_shutdown() -> None:
-    fault, kind = CATALOGUE["spot.reclaim"], KindSubstrate.__new__(KindSubstrate)
-    drained = options("spot.reclaim", provider="gcp", reaction="drain")
-    assert missing_capabilities(fault, kind, drained) == []
-    usual = options("spot.reclaim", provider="gcp")
-    assert missing_capabilities(fault, kind, usual) == ["TerminatesPods"]
+def test_a_cluster_of_others_has_googles_notice_and_not_its_shutdown() -> None:
+    fault, usual = CATALOGUE["spot.reclaim"], options("spot.reclaim", provider="gcp")
+    kind = KindSubstrate.__new__(KindSubstrate)
+    assert missing_capabilities(fault, kind, usual) == []
+    theirs = KubernetesSubstrate.__new__(KubernetesSubstrate)
+    drained = options("spot.reclaim", provider="gcp", reaction="drain", kill=False)
+    assert missing_capabilities(fault, theirs, drained) == []
+    assert "TerminatesPods" in missing_capabilities(fault, theirs, usual)
 
 
 def test_several_nodes_are_taken_at_once_those_with_pods_first() -> None:

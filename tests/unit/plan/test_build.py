@@ -108,7 +108,7 @@ def test_a_place_is_said_in_the_pipelines_own_terms(when: dict, words: str, exac
 def test_a_settled_trigger_may_hold_longer():
     fault = scenario().faults[0].model_dump(by_alias=True)
     fault["when"] = {"step": 61, "settled": True}
-    assert plan(faults=[fault]).trials[0].injections[0].hold_s == 30.0
+    assert plan(faults=[fault]).trials[0].injections[0].hold_s == 45.0
 
 
 def test_strikes_at_the_replacement_are_injections_of_the_same_trial():
@@ -122,6 +122,6 @@ def test_strikes_at_the_replacement_are_injections_of_the_same_trial():
     ]
     assert [one.place.words for one in trial.injections][1:] == ["restore", "step 190"]
     assert {one.view for one in trial.injections} == {"gone"}
-    assert [one.hold_s for one in trial.injections] == [5.0, 5.0, 30.0]
+    assert [one.hold_s for one in trial.injections] == [5.0, 5.0, 45.0]
     # The first place is drawn as if there were no second one.
     assert trial.injections[0].place == plan().trials[0].injections[0].place

@@ -59,10 +59,13 @@ def test_a_drain_is_shown_with_both_ends_before_the_kill_and_after_it() -> None:
     assert "patch nodes/node-1" in str(healed[0])
     late = phases(shown, "120 s later if the pipeline still runs")
     assert "kill containers.docker/node-1" in [str(call) for call in late]
-    assert "start containers.docker/node-1" in [str(call) for call in healed]
+    # The capacity that was to return is this machine.
+    assert "start containers.docker/node-1" in [str(call) for call in late]
 
 
-@pytest.mark.parametrize("scenario", ["spot.yaml", "pod-deletion.yaml"])
+@pytest.mark.parametrize(
+    "scenario", ["spot.yaml", "pod-deletion.yaml", "node-faults.yaml", "execution-faults.yaml"]
+)
 def test_nothing_outside_of_the_namespace_is_changed_but_nodes(scenario: str) -> None:
     shown = rehearsed(scenario, trials=6)
     changing = [call for phase in shown.phases for call in phase.calls if call.changes]

@@ -81,7 +81,7 @@ class Substrate:
         self.log.append(("stop", node))
         return ()
 
-    def add_node(self, *, by):
+    def add_node(self, *, by, instead_of=""):
         self.log.append(("add",))
         return ()
 

@@ -28,7 +28,7 @@ from chaosml.substrates.kubernetes.nodes import trim as trim_node
 from chaosml.substrates.kubernetes.pods import trim
 from chaosml.substrates.kubernetes.refusals import ApiError
 from chaosml.substrates.kubernetes.substrate import KubernetesSubstrate
-from chaosml.substrates.kubernetes.watches import Change, Kind
+from chaosml.substrates.kubernetes.watches import Change, Kind, stop_all
 from chaosml.substrates.protocol import (
     DeletesPods,
     DrainsNodes,
@@ -101,6 +101,13 @@ class Machines:
     def start(self, node: str) -> None:
         self.done.append(("start", node))
 
+    def look(self, node: str, script: str, *arguments: str) -> str:
+        return ""
+
+    def run(self, node: str, script: str, *arguments: str, data: str = "") -> str:
+        self.done.append(("run", node))
+        return ""
+
     def read_log(self, node: str, *, namespace: str, pod: str, uid: str) -> list[bytes]:
         raise SubstrateError("no disk here")
 
@@ -162,7 +169,7 @@ def bench(api: Cluster, tmp_path: pathlib.Path) -> Iterator[Bench]:
     inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
     substrate = KubernetesSubstrate(inbox, api=api, namespace="chaosml", run="r1")
     yield Bench(substrate, api, tmp_path)
-    substrate._stop_watches([*substrate._watches, *substrate._node_watches])
+    stop_all([*substrate._watches, *substrate._node_watches])
 
 
 @pytest.fixture
@@ -170,7 +177,7 @@ def kind(api: Cluster, machines: Machines, tmp_path: pathlib.Path) -> Iterator[B
     inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
     substrate = KindSubstrate(inbox, api=api, machines=machines, namespace="chaosml", run="r1")
     yield Bench(substrate, api, tmp_path)
-    substrate._stop_watches([*substrate._watches, *substrate._node_watches])
+    stop_all([*substrate._watches, *substrate._node_watches])
 
 
 def facts(entries: Sequence[Entry]) -> list[Any]:
