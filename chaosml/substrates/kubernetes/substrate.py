@@ -56,9 +56,8 @@ class KubernetesSubstrate:
 
     name = "cluster"
     settling_s = 12.0
-    """A pod that goes sooner after Argo has shown it Running may be made anew for the same attempt:
-    Argo's RECENTLY_STARTED_POD_DURATION is 10 s.
-    """
+    """A pod that goes sooner after Argo has shown it Running may be made anew for the same
+    attempt: Argo's RECENTLY_STARTED_POD_DURATION is 10 s."""
 
     def __init__(
         self,
