@@ -399,6 +399,11 @@ class LogProgress(_Fact, frozen=True, kw_only=True, tag="log-progress"):
     fell: bool = False
     """Whether a line named an earlier step than the line before it."""
 
+    @property
+    def first_step(self) -> int:
+        """The step of the first line."""
+        return self.step if self.first is None else self.first
+
 
 class Deletion(msgspec.Struct, frozen=True, kw_only=True):
     """One of the objects that a DeleteObjects request deleted."""

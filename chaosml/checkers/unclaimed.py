@@ -102,8 +102,7 @@ def _first_line(analysis: Analysis, pod: Pod) -> Save | None:
     lines = analysis.timeline.progress.get(pod.uid)
     if not lines:
         return None
-    fact = lines[0].fact
-    return Save(fact.step if fact.first is None else fact.first, "log", lines[0].at, pod.uid)
+    return Save(lines[0].fact.first_step, "log", lines[0].at, pod.uid)
 
 
 def _is_behind(step: int | None, there: Save) -> bool:

@@ -175,8 +175,7 @@ def _why_fallen(timeline: Timeline) -> str:
     for uid, lines in timeline.progress.items():
         highest = 0
         for seen in lines:
-            first = seen.fact.step if seen.fact.first is None else seen.fact.first
-            if seen.fact.fell or first < highest:
+            if seen.fact.fell or seen.fact.first_step < highest:
                 return (
                     f"the step falls within pod {uid} of {timeline.execution}; let progress.log "
                     "match a number that only rises"
@@ -201,8 +200,8 @@ def _stride(lines: Iterable[Seen[LogProgress]], begun: int | None) -> int:
     """
     longest, before = 1, begun
     for seen in lines:
-        first = seen.fact.step if seen.fact.first is None else seen.fact.first
-        longest = max(longest, seen.fact.step - (first - 1 if before is None else before))
+        start = seen.fact.first_step - 1 if before is None else before
+        longest = max(longest, seen.fact.step - start)
         before = seen.fact.step
     return longest
 
@@ -225,7 +224,7 @@ def _starts(timeline: Timeline, after: Sequence[Pod], stride: int) -> tuple[int,
     lines = timeline.progress.get(after[0].uid, ()) if after else ()
     if not lines:
         return None
-    first = lines[0].fact.step if lines[0].fact.first is None else lines[0].fact.first
+    first = lines[0].fact.first_step
     return max(0, first - stride), first
 
 
