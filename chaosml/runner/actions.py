@@ -7,7 +7,6 @@ of an earlier one takes that one's off.
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, cast
@@ -27,7 +26,15 @@ from chaosml.event import (
 from chaosml.faults import script as steps
 from chaosml.faults.program import Program
 from chaosml.history import Entry
-from chaosml.runner.journalling import RUN_COMMAND, UNDO, UNDO_COMMAND, UNDOES, target_of, verb_of
+from chaosml.runner.journalling import (
+    RUN_COMMAND,
+    UNDO,
+    UNDO_COMMAND,
+    UNDOES,
+    journal_undo,
+    target_of,
+    verb_of,
+)
 from chaosml.runner.ways import Ways
 from chaosml.services.messages import Answer, Calm, Disturb, Notify, Order, Withdraw
 from chaosml.services.sources import GATE
@@ -282,13 +289,7 @@ class Performer:
                 pod = find_pod(self._world, uid)
                 return {} if pod is None else {"running": pod.running, "node": pod.node}
             case steps.RunCommand(undo=undo) if undo is not None:
-                return {
-                    "undo": json.dumps(undo.argv),
-                    "environment": " ".join(undo.environment),
-                    "timeout_s": undo.timeout_s,
-                    "folder": self._world.commands.folder,
-                    "answers": undo.answers,
-                }
+                return journal_undo(undo, self._world.commands.folder)
             case _:
                 return {}
 

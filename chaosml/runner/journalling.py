@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import pathlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from chaosml.event import Scalar
 from chaosml.faults import script as steps
+from chaosml.faults.program import Program
 from chaosml.services.sources import GATE
 
-__all__ = ["RUN_COMMAND", "UNDO", "UNDOES", "UNDO_COMMAND", "target_of", "verb_of"]
+__all__ = [
+    "RUN_COMMAND",
+    "UNDO",
+    "UNDOES",
+    "UNDO_COMMAND",
+    "journal_undo",
+    "read_undo",
+    "target_of",
+    "verb_of",
+]
 
 RUN_COMMAND, UNDO_COMMAND = "run-command", "undo-command"
 """A program that is a fault, and the one that takes it back."""
@@ -113,3 +126,30 @@ def target_of(action: steps.Action) -> str:
             return f"source/{GATE}"
         case _:
             return "cluster"
+
+
+def journal_undo(undo: Program, folder: str) -> dict[str, Scalar]:
+    """Return what the journal keeps of a program that takes a fault back; `read_undo` reads it.
+
+    Args:
+        undo: The program.
+        folder: Its working directory.
+    """
+    return {
+        "undo": json.dumps(undo.argv),
+        "environment": " ".join(undo.environment),
+        "timeout_s": undo.timeout_s,
+        "folder": folder,
+        "answers": undo.answers,
+    }
+
+
+def read_undo(prior: Mapping[str, Scalar]) -> tuple[Program, pathlib.Path]:
+    """Return a program that the journal keeps, and its working directory."""
+    program = Program(
+        argv=tuple(map(str, json.loads(str(prior["undo"])))),
+        environment=tuple(str(prior.get("environment", "")).split()),
+        timeout_s=float(str(prior.get("timeout_s", 10.0))),
+        answers=prior.get("answers") is True,
+    )
+    return program, pathlib.Path(str(prior.get("folder", ".")))

@@ -271,9 +271,7 @@ class _Execution:
                 self.cluster.replace_pod(self.setup.submission.name, plan.task)
             world = _World(substrate, self.ways, _Programs(self.script))
             performer = Performer(world, plan.injection)
-            scene = StrikeScene(
-                plan.injection, self._find(plan.task), substrate, lambda: self._known()
-            )
+            scene = StrikeScene(plan.injection, self._find(plan.task), substrate, self._known)
             title = f"{name}: {plan.fault} ({plan.inject}) at {plan.place.words}"
             self._play(kind.script(options, plan.view, scene), performer, title)
             self.script.begin(f"{name}: heal {plan.fault}")

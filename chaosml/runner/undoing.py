@@ -6,7 +6,6 @@ The journal is the history: `injection-intended` holds the undo before its comma
 
 from __future__ import annotations
 
-import json
 import pathlib
 import shlex
 from collections.abc import Callable, Iterator
@@ -15,9 +14,8 @@ import msgspec
 
 from chaosml.errors import HistoryError
 from chaosml.event import Event, HealDone, InjectionIntended
-from chaosml.faults.program import Program
 from chaosml.runner.commands import answer_of
-from chaosml.runner.journalling import RUN_COMMAND, UNDO_COMMAND
+from chaosml.runner.journalling import RUN_COMMAND, UNDO_COMMAND, read_undo
 from chaosml.runner.programs import Host, environment_of, run_program
 from chaosml.store.directory import RunDirectory
 from chaosml.substrates.redaction import Redaction
@@ -51,11 +49,12 @@ def _pending(path: pathlib.Path) -> list[InjectionIntended]:
     """Return what was begun and not taken back, the latest first."""
     left: dict[str, InjectionIntended] = {}
     for event in _events(path):
-        match event.data:
-            case InjectionIntended(action="run-command", prior=prior) if "undo" in prior:
-                left[event.data.injection] = event.data
-            case HealDone(action="undo-command", injection=injection):
-                left.pop(injection, None)
+        said = event.data
+        if isinstance(said, InjectionIntended) and said.action == RUN_COMMAND:
+            if "undo" in said.prior:
+                left[said.injection] = said
+        elif isinstance(said, HealDone) and said.action == UNDO_COMMAND:
+            left.pop(said.injection, None)
     return list(reversed(left.values()))
 
 
@@ -75,20 +74,12 @@ def _events(path: pathlib.Path) -> Iterator[Event]:
 
 def _undo(intended: InjectionIntended) -> str | None:
     """Run an undo; return what went wrong, None where nothing did."""
-    prior = intended.prior
-    names = tuple(str(prior.get("environment", "")).split())
-    argv = tuple(map(str, json.loads(str(prior["undo"]))))
-    program = Program(
-        argv=argv,
-        environment=names,
-        timeout_s=float(str(prior.get("timeout_s", 10.0))),
-        answers=prior.get("answers") is True,
-    )
-    folder = pathlib.Path(str(prior.get("folder", ".")))
-    environment = environment_of(names, Host(folder=folder), intended.injection)
-    hide = Redaction({"environment": {name: environment.get(name, "") for name in names}})
+    program, folder = read_undo(intended.prior)
+    environment = environment_of(program.environment, Host(folder=folder), intended.injection)
+    secrets = {name: environment.get(name, "") for name in program.environment}
+    hide = Redaction({"environment": secrets})
     ended, _ = answer_of(program, run_program(program, environment, folder, hide=hide))
     if ended.outcome == "done":
         return None
     why = ended.detail or f"exit code {ended.exit_code}"
-    return f"{ended.outcome} ({why}); by hand, in {folder}: {shlex.join(argv)}"
+    return f"{ended.outcome} ({why}); by hand, in {folder}: {shlex.join(program.argv)}"
