@@ -132,13 +132,13 @@ class BucketLoader:
         """
         return msgspec.json.decode(self._ask("GET", f"state/{_quote(bucket)}"), type=Holdings)
 
-    def body(self, bucket: str, held: HeldVersion) -> bytes:
+    def body(self, bucket: str, key: str, version: str) -> bytes:
         """Return the bytes of a version.
 
         Raises:
             ServiceError: the store does not answer, or has no such version.
         """
-        return self._ask("GET", f"state/{_quote(bucket)}/{_quote(held.version)}/{_quote(held.key)}")
+        return self._ask("GET", f"state/{_quote(bucket)}/{_quote(version)}/{_quote(key)}")
 
     def part(self, bucket: str, upload: str, number: int) -> bytes:
         """Return the bytes of a part of a pending upload.

@@ -10,8 +10,10 @@ import hashlib
 from collections.abc import Sequence
 from typing import IO
 
+import msgspec
+
 from chaosml.audit.bucket import Body, Pending, Version
-from chaosml.services.bucket_state import BucketLoader, HeldVersion
+from chaosml.services.bucket_state import BucketLoader
 
 __all__ = ["HeldBucket"]
 
@@ -35,17 +37,7 @@ class HeldBucket:
 
     def versions(self) -> Sequence[Version]:
         """Return every version and delete marker, by key, the oldest of a key first."""
-        return [
-            Version(
-                key=one.key,
-                version=one.version,
-                current=one.current,
-                deleted=one.deleted,
-                size=one.size,
-                etag=one.etag,
-            )
-            for one in self._holdings.versions
-        ]
+        return [Version(**msgspec.structs.asdict(one)) for one in self._holdings.versions]
 
     def pending(self) -> Sequence[Pending]:
         """Return the multipart uploads that nobody ended."""
@@ -57,8 +49,7 @@ class HeldBucket:
         Raises:
             ServiceError: the store does not answer, or has no such version.
         """
-        held = HeldVersion(key=version.key, version=version.version, current=version.current)
-        content = self._loader.body(self.name, held)
+        content = self._loader.body(self.name, version.key, version.version)
         file.write(content)
         file.seek(0)
         return Body(len(content), hashlib.sha256(content).hexdigest())

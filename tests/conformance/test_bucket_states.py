@@ -15,7 +15,6 @@ from chaosml.scenario.model import Scenario
 from chaosml.services.bucket_state import (
     BucketLoader,
     BucketState,
-    HeldVersion,
     ObjectVersion,
     PendingUpload,
     UploadedPart,
@@ -95,7 +94,10 @@ def test_a_state_is_shown_as_it_was_loaded_and_replaces_what_was_there(loader):
             ("ä/2", "v3", False, False, len(CONTENTS[SMALL])),
             ("ä/2", "v4", True, True, 0),
         ]
-        assert loader.body("recorded", held.versions[2]) == CONTENTS[SMALL]
+        assert (
+            loader.body("recorded", held.versions[2].key, held.versions[2].version)
+            == CONTENTS[SMALL]
+        )
         (pending,) = held.uploads
         assert (pending.upload, pending.key, len(pending.parts)) == ("u1", "c/3", 1)
         assert loader.part("recorded", "u1", 1) == CONTENTS[LARGE][10:30]
@@ -113,4 +115,4 @@ def test_what_is_not_there_is_refused(loader):
     with pytest.raises(ServiceError, match="KeyError"):
         loader.holdings("another")
     with pytest.raises(ServiceError, match="has no version v9"):
-        loader.body("recorded", HeldVersion(key="c/1", version="v9", current=True))
+        loader.body("recorded", "c/1", "v9")
