@@ -22,6 +22,7 @@ from differential.outcome import Outcome, from_embedded
 __all__ = ["EmbeddedSide"]
 
 _LIMIT_S = 90.0
+_TRAP_S = 20.0
 _LIFE_S = 3
 """How long a program that is struck would live: it need not wait until Argo has settled."""
 
@@ -104,6 +105,9 @@ class EmbeddedSide:
         return self._substrate.handle(message)
 
     def _strike(self, pod: PodStarted, way: str, view: str) -> None:
+        if way == "delete-exit-0":
+            deadline = clock.Deadline(f"the trap of the shell in pod {pod.uid}", _TRAP_S)
+            assert clock.wait_until(lambda: _traps_sigterm(pod.pid), deadline), deadline.what
         match way:
             case "delete" | "delete-exit-0":
                 self._substrate.delete_pod(pod.uid, by="i1", view=view)
@@ -116,6 +120,17 @@ class EmbeddedSide:
 
     def close(self) -> None:
         self._substrate.close()
+
+
+def _traps_sigterm(pid: int) -> bool:
+    """Tell whether a process is a shell that has set its trap: before that SIGTERM ends it."""
+    try:
+        status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    caught = int(fields["SigCgt"], 16) >> (signal.SIGTERM - 1) & 1
+    return fields["Name"] == "sh" and caught == 1
 
 
 def _started(entries: Sequence[Entry]) -> list[PodStarted]:
