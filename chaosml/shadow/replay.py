@@ -325,10 +325,15 @@ def _has_ended(statuses: Sequence[Status]) -> bool:
 def _without_pod(vertex: Vertex) -> Vertex:
     """Return what Argo may make of a pod's vertex that had failed, when the pod goes later.
 
-    Measured where a machine came back after its loss: the message changes, the phase stays.
+    Where its program `wait` ended badly, as where a machine came back after its loss, the node
+    counts as out of step with its outputs. When the pod is labelled completed, the controller
+    finds it missing, also after it made the next attempt: Error "pod deleted" takes the place
+    of Failed.
+
+    Source: argo-workflows v4.0.5 workflow/controller/operator.go `podReconciliation`; measured.
     """
     if vertex.type == "Pod" and vertex.phase in ("Failed", "Error"):
-        return dataclasses.replace(vertex, message=DELETED)
+        return dataclasses.replace(vertex, phase="Error", message=DELETED)
     return vertex
 
 

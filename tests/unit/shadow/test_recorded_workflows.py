@@ -3,7 +3,7 @@
 The recordings are of: success (`calm`), a deletion seen as `gone`, a forced one that is
 `restarted`, one before Argo saw the pod running (`early`), steps with loops, a dag and hooks
 (`composite`, `hooks`), failures, backoff, a deadline, missing outputs, a wrong condition, the
-reference pipeline under a deletion (`resilient`),
+reference pipeline under a deletion (`resilient`) and on a machine that came back (`rebooted`),
 parallelism with failFast.
 """
 
@@ -247,11 +247,11 @@ def test_a_node_that_goes_away_is_found() -> None:
     assert (found.vertex, found.shown) == ("failure.blocked", "the node is gone")
 
 
-def test_the_message_of_a_failed_pod_may_change_when_the_pod_goes_later() -> None:
+def test_a_failed_pod_may_be_called_deleted_when_it_goes_later() -> None:
     recording = recorded("backoff")
     first = next(node for _, node in nodes(recording) if node.name == "backoff(0)" and node.message)
     last = recording.statuses[-1]
-    late = replace(first, message="pod deleted")
+    late = replace(first, phase="Error", message="pod deleted")
     statuses = [*recording.statuses[:-1], replace(last, nodes=(*last.nodes, late))]
     assert judged("backoff", with_statuses(recording, statuses)).unreachable is None
 
