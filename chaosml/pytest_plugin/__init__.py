@@ -56,6 +56,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--chaosml-context", metavar="NAME", help="Context for --chaosml-on cluster.")
     group.addoption("--chaosml-namespace", metavar="NAME", help="Namespace of the cluster.")
     group.addoption(
+        "--chaosml-image", metavar="IMAGE", help="chaosml's own image, instead of a build."
+    )
+    group.addoption("--chaosml-toxiproxy-image", metavar="IMAGE", help="From a mirror.")
+    group.addoption(
         "--chaosml-seed", type=int, metavar="N", help="Decides places and cases of every scenario."
     )
     group.addoption(

@@ -31,6 +31,8 @@ def options_of(config: pytest.Config, **chosen: Any) -> RunOptions:
         on=config.getoption("chaosml_on"),
         context=config.getoption("chaosml_context"),
         namespace=config.getoption("chaosml_namespace"),
+        image=config.getoption("chaosml_image"),
+        toxiproxy_image=config.getoption("chaosml_toxiproxy_image"),
     )
     given = {name: value for name, value in chosen.items() if value is not None}
     options = dataclasses.replace(options, **given)

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from chaosml import clock
+from chaosml.cluster.api import require_client
 from chaosml.errors import HarnessError, Interrupted, UsageError
 from chaosml.faults.catalogue import (
     CATALOGUE,
@@ -125,7 +126,7 @@ def run(path: pathlib.Path, options: RunOptions, progress: Progress) -> RunResul
 def _run(
     loaded: LoadedScenario, planned: Plan, options: RunOptions, progress: Progress
 ) -> RunResult:
-    _refuse_unready(loaded)
+    _refuse_unready(loaded, options.place)
     recovery.recover(options.reports, progress.notice)
     directory = RunDirectory.create(options.reports, loaded.scenario.metadata.name, clock.utc_now())
     conclude.save_inputs(directory, loaded, planned, options)
@@ -273,13 +274,15 @@ def _environment(
         yield substrate, services
 
 
-def _refuse_unready(loaded: LoadedScenario) -> None:
-    """Refuse a scenario whose faults need a library or variable that is not there.
+def _refuse_unready(loaded: LoadedScenario, place: Place | None) -> None:
+    """Refuse what needs a library or variable that is not there, before a folder is made for it.
 
     Raises:
         HarnessError: which library, and how it is had.
         UsageError: which variable.
     """
+    if place is not None:
+        require_client()
     for fault in loaded.scenario.faults:
         for variable in getattr(loaded.options[fault.name], "environment", ()):
             if variable not in os.environ:

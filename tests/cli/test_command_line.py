@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import sys
 
 import judgements
 import pytest
@@ -278,6 +279,18 @@ def test_a_dry_run_and_a_diff_are_for_clusters(capsys):
     assert "name one by --on kind or cluster" in capsys.readouterr().err
     assert main(["run", spot, "--on", "cluster", "--dry-run"]) == 2
     assert "name the context" in capsys.readouterr().err
+
+
+def test_where_the_kubernetes_client_is_missing_no_folder_is_made_for_a_run_on_a_cluster(
+    tmp_path, capsys, monkeypatch
+):
+    for module in ("kubernetes", "kubernetes.client", "kubernetes.config"):
+        monkeypatch.setitem(sys.modules, module, None)
+    reports = tmp_path / "reports"
+    spot = str(ROOT / "scenarios" / "spot.yaml")
+    assert main(["run", spot, "--on", "kind", "--reports", str(reports)]) == 4
+    assert "pip install 'chaosml[kubernetes]'" in capsys.readouterr().err
+    assert not reports.exists()
 
 
 def test_where_nothing_was_left_recover_says_so(tmp_path, capsys):

@@ -38,7 +38,9 @@ def run(path, options, progress):
     answer = ANSWERS / path.stem
     progress.notice(f"running {path.stem}")
     with RUNS.open("a") as runs:
-        runs.write(f"{path.stem} seed={options.seed} trials={options.trials} on={options.on}\n")
+        images = [one for one in (options.image, options.toxiproxy_image) if one is not None]
+        where = " ".join([f"on={options.on}", *images])
+        runs.write(f"{path.stem} seed={options.seed} trials={options.trials} {where}\n")
     broken = answer.with_suffix(".txt")
     if broken.exists():
         raise HarnessError(broken.read_text())

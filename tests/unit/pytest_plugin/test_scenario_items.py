@@ -230,6 +230,15 @@ def test_a_cluster_without_its_context_is_refused_before_anything_runs(project):
     assert project.runs == []
 
 
+def test_a_cluster_takes_its_images_from_a_mirror(project):
+    mirror = ("--chaosml-image=mirror/chaosml:1", "--chaosml-toxiproxy-image=mirror/toxiproxy:2")
+    result = project.scenario().run("scenarios", "--chaosml-on=kind", *mirror)
+    result.assert_outcomes(passed=len(ITEMS))
+    assert project.runs == [
+        "spot seed=None trials=None on=kind mirror/chaosml:1 mirror/toxiproxy:2"
+    ]
+
+
 def test_the_session_ends_with_the_scorecard_of_its_runs_in_the_order_of_their_names(project):
     project.scenario("b").scenario("a", judged(DIVERGED)).broken("c", "the disk is full")
     result = project.run("scenarios")
