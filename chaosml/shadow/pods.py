@@ -23,6 +23,8 @@ from chaosml.workflow.protocol import (
 __all__ = ["DELETED", "Pods", "wall_ns"]
 
 DELETED = "pod deleted"
+_LOST = 255
+"""Exit code that a kubelet gives a container which it finds dead when its machine is back."""
 _ENDS = frozenset(("Succeeded", "Failed", "Error"))
 _BY_THE_CONTROLLER = (
     "timeout",
@@ -131,6 +133,7 @@ class Pods:
             result=shown.result,
             message="" if last is None else last.termination,
             pod_message=message,
+            unreported=last is not None and last.wait_exit_code == _LOST,
         )
 
 

@@ -30,6 +30,7 @@ def complete(operation: Operation, vertex: Vertex, seen: PodCompleted) -> None:
         outputs=outputs,
         result=seen.result,
         exit_code=str(seen.exit_code),
+        unstamped=seen.unreported,
     )
 
 

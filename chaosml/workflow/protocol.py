@@ -132,6 +132,11 @@ class PodCompleted:
     """Termination message of the main container; the emissary's own error for exit code 64."""
     pod_message: str = ""
     """`pod.status.message`, as the kubelet sets it on eviction, deadline or node shutdown."""
+    unreported: bool = False
+    """Whether the wait container died before its report, as where the machine died below it.
+
+    Argo then notes no time at which the attempt ended, and so waits out no backoff after it.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +237,8 @@ class Vertex:
     children: tuple[str, ...] = ()
     started_ns: int | None = None
     finished_ns: int | None = None
+    unstamped: bool = False
+    """Whether it ended without that Argo notes when (its `finishedAt` is empty)."""
     inputs: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
     """Output parameters by name."""

@@ -128,7 +128,8 @@ def _back_off(
         if operation.now_ns > deadline_ns:
             return Decision(phase=last.phase, message="Max duration limit exceeded")
     wait_ns = _wait_ns(backoff, len(attempts))
-    until_ns = (last.finished_ns or 0) + wait_ns
+    # Argo counts from `finishedAt`; where that is empty, every wait lies in a distant past.
+    until_ns = operation.now_ns if last.unstamped else (last.finished_ns or 0) + wait_ns
     if deadline_ns is not None and until_ns > deadline_ns:
         return Decision(phase=last.phase, message="Backoff would exceed max duration limit")
     # Without a limit Argo does not wait at all, nor after the last attempt that it allows.
@@ -190,8 +191,9 @@ def attempt_variables(
             in the retry expression.
     """
     seconds = 0
-    if last is not None and last.started_ns is not None and last.finished_ns is not None:
-        seconds = (last.finished_ns - last.started_ns) // _NS
+    stamped = last if last is not None and not last.unstamped else None
+    if stamped and stamped.started_ns is not None and stamped.finished_ns is not None:
+        seconds = (stamped.finished_ns - stamped.started_ns) // _NS
     return {
         "retries": str(number),
         "lastRetry.exitCode": (last.exit_code if last else None) or exit_code,

@@ -279,7 +279,7 @@ class Driver:
             returned = msgspec.structs.replace(
                 report, exit_code=_LOST_WITH_NODE, outputs={}, result=None
             )
-            self._surface(pod, View.SEEN, returned)
+            self._surface(pod, View.SEEN, returned, unreported=True)
         self._place_waiting()
         self._settle()
 
@@ -342,10 +342,12 @@ class Driver:
             self._surface(pod, *pod.death(report))
         self._note_drained(pod.node)
 
-    def _surface(self, pod: PodObject, view: View, report: Exited) -> None:
+    def _surface(
+        self, pod: PodObject, view: View, report: Exited, *, unreported: bool = False
+    ) -> None:
         """Let the controller see a death."""
         self._tell.pod(pod.uid, PodGone(uid=pod.uid, view=view.value))
-        self._observe(surface(pod.spec.pod, view, report))
+        self._observe(surface(pod.spec.pod, view, report, unreported=unreported))
 
     def _note_drained(self, node: str) -> None:
         if node in self._cordons and all(pod.node != node for pod in self._pods.values()):

@@ -88,8 +88,15 @@ class PodObject:
         )
 
 
-def surface(pod: str, view: View, report: Exited) -> Observation:
-    """Return what the controller observes of a death."""
+def surface(pod: str, view: View, report: Exited, *, unreported: bool) -> Observation:
+    """Return what the controller observes of a death.
+
+    Args:
+        pod: Name of the pod.
+        view: How it surfaces.
+        report: What the kubelet says of it.
+        unreported: Whether the machine died below it, and its wait container with it.
+    """
     match view:
         case View.GONE | View.RESTARTED:
             return PodVanished(pod, report.latest_ns, graceless=view is View.RESTARTED)
@@ -103,4 +110,5 @@ def surface(pod: str, view: View, report: Exited) -> Observation:
                 result=report.result if seen else None,
                 message=report.message,
                 pod_message=report.pod_message,
+                unreported=unreported,
             )

@@ -265,7 +265,7 @@ def test_a_death_on_a_node_that_is_believed_in_is_heard_of_when_it_returns():
     bench.driver.return_node("node-1", by="i1")
     completed = bench.controller.seen[-1]
     # As a kubelet reports a container that it finds dead: with a code of its own, without outputs.
-    assert (completed.exit_code, completed.outputs) == (255, {})
+    assert (completed.exit_code, completed.outputs, completed.unreported) == (255, {}, True)
     assert bench.facts(PodGone) == [PodGone(uid="train-1", view="seen")]
     states = [(one.node, one.state) for one in bench.facts(NodeChanged)]
     assert states[-2:] == [("node-1", "stopped"), ("node-1", "ready")]

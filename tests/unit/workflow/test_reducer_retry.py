@@ -225,6 +225,25 @@ def test_backoff_without_a_limit_does_not_wait():
     assert run.has("wf(1)")
 
 
+def test_after_a_death_that_nobody_could_report_there_is_no_wait():
+    run = retrying("{limit: 9, backoff: {duration: 45s, factor: 2, maxDuration: 10m}}")
+    run.tick(5)
+    run.complete("wf(0)", 255, unreported=True)
+    assert run.has("wf(1)")
+    run.complete("wf(1)", 255)
+    assert run.vertex("wf").message == "Backoff for 1 minute 30 seconds"
+
+
+def test_how_long_an_attempt_took_that_nobody_could_report_counts_as_nothing():
+    run = retrying("{limit: 9, expression: 'asInt(lastRetry.duration) == 0'}")
+    run.tick(5)
+    run.complete("wf(0)", 255, unreported=True)
+    assert run.has("wf(1)")
+    run.tick(5)
+    run.complete("wf(1)", 255)
+    assert not run.has("wf(2)")
+
+
 def test_a_failure_that_is_not_retried_waits_all_the_same():
     run = retrying("{limit: 1, retryPolicy: OnError, backoff: {duration: 10s}}")
     run.complete("wf(0)", 1)
