@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from chaosml import completion
 from chaosml.terminal import Form, Terminal
 
 __all__ = ["mount"]
@@ -38,13 +39,16 @@ def mount(app: typer.Typer, terminal: Terminal) -> None:
 
     @app.command("explain", help=_EXPLAIN_HELP, short_help="Say what a key of a scenario is.")
     def explain(
-        path: Annotated[str, typer.Argument(metavar="[PATH]", show_default=False)] = "",
+        path: Annotated[str, typer.Argument(metavar="PATH", show_default=False)] = "",
     ) -> None:
         raise typer.Exit(terminal.attempt(lambda: _explain(path, terminal)))
 
     @app.command("faults", help=_FAULTS_HELP, short_help="List the faults, or show one.")
     def faults(
-        kind: Annotated[str, typer.Argument(metavar="[KIND]", show_default=False)] = "",
+        kind: Annotated[
+            str,
+            typer.Argument(metavar="KIND", show_default=False, autocompletion=completion.faults),
+        ] = "",
         output: Annotated[Form, typer.Option(help="json: the document alone.")] = Form.TEXT,
     ) -> None:
         raise typer.Exit(terminal.attempt(lambda: _faults(kind, output, terminal)))

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -76,6 +77,7 @@ try() {
     _chaosml_completion chaosml; echo "${COMPREPLY[*]}"
 }
 try chaosml sel; try chaosml run scenarios/spot; try chaosml doctor --fault spot.
+try chaosml faults pod.e
 """
     done = subprocess.run(
         ["bash", "--norc", "-c", program],
@@ -90,4 +92,26 @@ try chaosml sel; try chaosml run scenarios/spot; try chaosml doctor --fault spot
         "selftest",
         *("scenarios/spot-adhoc.yaml", "scenarios/spot.yaml"),
         "spot.reclaim",
+        "pod.evict",
     ], done.stderr
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_a_real_fish_completes_verbs_scenarios_and_faults():
+    program = """
+chaosml completion fish | source
+for line in "chaosml sel" "chaosml run scenarios/spot." "chaosml faults pod.e"
+    complete --do-complete $line
+end
+"""
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", program],
+        cwd=pathlib.Path(__file__).parents[2],
+        env={**os.environ, "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    found = [line.partition("\t")[0] for line in done.stdout.splitlines() if line]
+    assert found == ["selftest", "scenarios/spot.yaml", "pod.evict"], done.stderr

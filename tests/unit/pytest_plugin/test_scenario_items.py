@@ -226,7 +226,7 @@ def test_options_reach_the_run(project):
 def test_a_cluster_without_its_context_is_refused_before_anything_runs(project):
     result = project.scenario().run("scenarios", "--chaosml-on=cluster")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["name the context: --on cluster --context NAME*"])
+    result.stdout.fnmatch_lines(["name the context: --chaosml-on cluster --chaosml-context NAME*"])
     assert project.runs == []
 
 
