@@ -116,9 +116,8 @@ class ChaosToolkitOptions(CommandedOptions):
     secrets: Annotated[dict[str, Variable], PlainSerializer(_json, return_type=str)] = {}
     """Key to the name of the environment variable that holds the value."""
 
-    @property
-    def environment(self) -> tuple[str, ...]:
-        """The names of the variables that it needs."""
+    def variables(self) -> tuple[str, ...]:
+        """Return the names of the environment variables that its programs get."""
         return tuple(sorted({*self.configuration.values(), *self.secrets.values()}))
 
 
@@ -145,7 +144,7 @@ class ChaosToolkit(Commanded):
             }
             return Program(
                 argv=(sys.executable, "-m", ACTIVITY, _json(order)),
-                environment=options.environment,
+                environment=options.variables(),
                 timeout_s=options.timeout,
                 answers=kind == "action",
             )

@@ -90,6 +90,10 @@ class CommandedOptions(BaseModel):
     kills: Boolean = False
     """Whether the target is meant to die of it."""
 
+    def variables(self) -> tuple[str, ...]:
+        """Return the names of the environment variables that its programs get."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Programs:

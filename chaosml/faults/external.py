@@ -69,6 +69,10 @@ class ExternalOptions(CommandedOptions):
     environment: Names = ()
     """Names of environment variables that the programs get, such as `KUBECONFIG`."""
 
+    def variables(self) -> tuple[str, ...]:
+        """Return the names of the environment variables that its programs get."""
+        return self.environment
+
 
 class External(Commanded):
     """Has a program of the user's disturb the target."""
@@ -83,7 +87,7 @@ class External(Commanded):
         def program(argv: tuple[str, ...]) -> Program:
             return Program(
                 argv=tuple(fill(argv, known)),
-                environment=options.environment,
+                environment=options.variables(),
                 timeout_s=options.timeout,
             )
 

@@ -28,6 +28,7 @@ from chaosml.faults.catalogue import (
     needed_capabilities,
     option_models,
 )
+from chaosml.faults.commanding import CommandedOptions
 from chaosml.plan.build import build
 from chaosml.plan.model import Option, Plan
 from chaosml.reports.progress import Progress
@@ -284,7 +285,8 @@ def _refuse_unready(loaded: LoadedScenario, place: Place | None) -> None:
     if place is not None:
         require_client()
     for fault in loaded.scenario.faults:
-        for variable in getattr(loaded.options[fault.name], "environment", ()):
+        options = loaded.options[fault.name]
+        for variable in options.variables() if isinstance(options, CommandedOptions) else ():
             if variable not in os.environ:
                 raise UsageError(
                     f"fault {fault.name!r} ({fault.inject}): the environment variable "
