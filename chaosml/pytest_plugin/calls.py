@@ -66,7 +66,8 @@ class Calls:
             "reports": None if reports is None else self._find(reports),
         }
         try:
-            found = run(self._find(scenario), options_of(self._config, **chosen))
+            options = options_of(self._config, **chosen)
+            found = run(self._config, self._find(scenario), options)
         except ChaosmlError as error:
             # The message says it all; the way through the harness would bury it.
             raise error.with_traceback(None) from None

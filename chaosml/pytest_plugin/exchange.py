@@ -7,6 +7,9 @@ and the others read what came of it. The folder is also how the controller gets 
     KEY.lock    held by whoever runs the scenario
     KEY.begun   somebody began; without KEY.json and with a free lock: it died
     KEY.json    the record
+
+Runs on one cluster take turns, since a fault in one would be evidence in the other: a lock for
+each context, held by whoever runs there.
 """
 
 from __future__ import annotations
@@ -27,11 +30,13 @@ import pytest
 from chaosml import clock
 from chaosml.errors import HarnessError
 
-__all__ = ["WORKER_KEY", "Exchange", "Record", "close", "of", "records_of"]
+__all__ = ["TURN_S", "WORKER_KEY", "Exchange", "Record", "close", "of", "records_of"]
 
 WORKER_KEY = "chaosml_exchange"
 """Under which a worker of xdist is told the folder."""
 
+TURN_S = 12 * 3600.0
+"""Longest wait until the other runs of a session on the same cluster have ended."""
 _POLL_S = 0.05
 
 
@@ -63,7 +68,8 @@ class Exchange:
             HarnessError: the run of another process did not end in time, or the folder is gone.
         """
         place = self._place(scenario)
-        with self._lock(place.with_suffix(".lock"), scenario, limit_s):
+        deadline = clock.Deadline(f"the run of {scenario} in another worker", limit_s)
+        with self._lock(place.with_suffix(".lock"), deadline):
             kept, begun = place.with_suffix(".json"), place.with_suffix(".begun")
             if kept.exists():
                 return _read(kept)
@@ -74,6 +80,21 @@ class Exchange:
             record = run()
             _write(kept, record)
             return record
+
+    @contextlib.contextmanager
+    def turn(self, context: str, limit_s: float = TURN_S) -> Iterator[None]:
+        """Let no other run of the session happen on a cluster meanwhile.
+
+        Args:
+            context: Of the kubeconfig.
+            limit_s: Longest wait for those before.
+
+        Raises:
+            HarnessError: they did not end in time, or the folder is gone.
+        """
+        deadline = clock.Deadline(f"the runs of other workers on {context}", limit_s)
+        with self._lock(self._place(context).with_suffix(".turn"), deadline):
+            yield
 
     def refuse(self, scenario: str, why: str) -> None:
         """Record that a scenario cannot be run at all; every worker finds the same."""
@@ -93,7 +114,7 @@ class Exchange:
         return self.folder / hashlib.sha256(scenario.encode()).hexdigest()[:16]
 
     @contextlib.contextmanager
-    def _lock(self, path: pathlib.Path, scenario: str, limit_s: float) -> Iterator[None]:
+    def _lock(self, path: pathlib.Path, deadline: clock.Deadline) -> Iterator[None]:
         try:
             file = path.open("a")
         except OSError as error:
@@ -102,9 +123,8 @@ class Exchange:
                 "must run on one machine"
             ) from error
         with file:
-            deadline = clock.Deadline(f"the run of {scenario} in another worker", limit_s)
             if not clock.wait_until(lambda: _takes(file.fileno()), deadline, _POLL_S):
-                raise HarnessError(f"{deadline.what} did not end within {limit_s:g} s")
+                raise HarnessError(f"{deadline.what} did not end within {deadline.seconds:g} s")
             yield
 
 

@@ -72,6 +72,8 @@ class ScenarioFile(pytest.File):
         self.executions = planned.controls + len(planned.trials)
         self._replay = replay_command(loaded, options)
         self._limit_s = _limit_s(loaded.scenario, planned)
+        if options.place is not None:
+            self._limit_s += exchange.TURN_S
         for name in _expectations(loaded.scenario):
             item: Expectation = Expectation.from_parent(self, name=name)
             item.line = lines.get(name, 1)
@@ -98,7 +100,7 @@ class ScenarioFile(pytest.File):
 
     def _run(self) -> Record:
         try:
-            result = run(self.path, options_of(self.config))
+            result = run(self.config, self.path, options_of(self.config))
         except ChaosmlError as error:
             notes = [f"also: {note}" for note in getattr(error, "__notes__", ())]
             message = "\n".join([str(error), *notes, f"  replay    {self._replay}"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import pathlib
 import sys
@@ -13,6 +14,7 @@ import pytest
 from chaosml import runner
 from chaosml.document import display_path
 from chaosml.errors import UsageError
+from chaosml.pytest_plugin import exchange
 from chaosml.reports.live import progress_on
 from chaosml.runner import RunOptions, RunResult
 
@@ -48,16 +50,21 @@ def options_of(config: pytest.Config, **chosen: Any) -> RunOptions:
     return options
 
 
-def run(path: pathlib.Path, options: RunOptions) -> RunResult:
+def run(config: pytest.Config, path: pathlib.Path, options: RunOptions) -> RunResult:
     """Run a scenario; its progress is what pytest captures, or shows under `-s`.
+
+    On a cluster it is its turn when no other run of the session happens there.
 
     Raises:
         KeyboardInterrupt: the run was interrupted; every fault is healed.
         ChaosmlError: as `runner.run` says.
     """
     progress = progress_on(sys.stderr)
+    place = options.place
     try:
-        with warnings.catch_warnings():
+        with contextlib.ExitStack() as held, warnings.catch_warnings():
+            if place is not None:
+                held.enter_context(exchange.of(config).turn(place.context))
             # A project that turns warnings into errors means its own code, not a harness that
             # must heal what it broke.
             warnings.simplefilter("default")

@@ -4,6 +4,8 @@
 harness; `runs.txt` gets a line for every run.
 """
 
+import fcntl
+import functools
 import pathlib
 
 import msgspec
@@ -11,6 +13,7 @@ import pytest
 
 import chaosml.runner
 from chaosml.errors import HarnessError
+from chaosml.pytest_plugin import exchange
 from chaosml.runner import RunResult
 from chaosml.verdict import Judgement
 
@@ -28,18 +31,18 @@ def pytest_configure(config):
 def install(config: pytest.Config) -> None:
     """Let runs be scripted until the session ends."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(chaosml.runner, "run", run)
+    patch.setattr(chaosml.runner, "run", functools.partial(run, config))
     config.add_cleanup(patch.undo)
 
 
-def run(path, options, progress):
+def run(config, path, options, progress):
     """Answer as the script says, and leave the run directory that a real run leaves."""
     chaosml.runner.plan(path, options)
     answer = ANSWERS / path.stem
     progress.notice(f"running {path.stem}")
     with RUNS.open("a") as runs:
         images = [one for one in (options.image, options.toxiproxy_image) if one is not None]
-        where = " ".join([f"on={options.on}", *images])
+        where = " ".join([f"on={options.on}", *images, *turns_held(config)])
         runs.write(f"{path.stem} seed={options.seed} trials={options.trials} {where}\n")
     broken = answer.with_suffix(".txt")
     if broken.exists():
@@ -54,3 +57,13 @@ def run(path, options, progress):
         "</testsuite></testsuites>"
     )
     return RunResult(judgement, directory)
+
+
+def turns_held(config):
+    """Yield a word for every turn on a cluster that somebody has."""
+    for lock in exchange.of(config).folder.glob("*.turn"):
+        with lock.open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield "turn"

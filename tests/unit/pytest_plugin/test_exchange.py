@@ -54,6 +54,18 @@ def test_the_wait_for_another_worker_names_what_it_waited_for(exchange):
             exchange.once(SPOT, 0.01, never)
 
 
+def test_runs_on_one_cluster_take_turns_and_on_two_they_do_not(exchange):
+    other = Exchange(exchange.folder)
+    with exchange.turn("kind-one"):
+        with other.turn("kind-two"):
+            pass
+        words = "the runs of other workers on kind-one did not end within 0.01 s"
+        with pytest.raises(HarnessError, match=words), other.turn("kind-one", 0.01):
+            never()
+    with other.turn("kind-one", 0.01):
+        pass
+
+
 def test_a_worker_on_another_machine_is_told_why_it_cannot_share(tmp_path):
     with pytest.raises(HarnessError, match="all must run on one machine"):
         Exchange(tmp_path / "elsewhere").once(SPOT, 1.0, never)

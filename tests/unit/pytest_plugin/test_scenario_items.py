@@ -234,9 +234,17 @@ def test_a_cluster_takes_its_images_from_a_mirror(project):
     mirror = ("--chaosml-image=mirror/chaosml:1", "--chaosml-toxiproxy-image=mirror/toxiproxy:2")
     result = project.scenario().run("scenarios", "--chaosml-on=kind", *mirror)
     result.assert_outcomes(passed=len(ITEMS))
-    assert project.runs == [
-        "spot seed=None trials=None on=kind mirror/chaosml:1 mirror/toxiproxy:2"
-    ]
+    images = "mirror/chaosml:1 mirror/toxiproxy:2"
+    assert project.runs == [f"spot seed=None trials=None on=kind {images} turn"]
+
+
+def test_a_cluster_is_run_on_by_one_scenario_at_a_time(project):
+    project.scenario("a").scenario("b")
+    result = project.run("scenarios", "--chaosml-on=kind")
+    result.assert_outcomes(passed=2 * len(ITEMS))
+    assert [one.endswith(" turn") for one in project.runs] == [True, True]
+    project.run("scenarios")
+    assert not any(one.endswith(" turn") for one in project.runs[2:])
 
 
 def test_the_session_ends_with_the_scorecard_of_its_runs_in_the_order_of_their_names(project):
