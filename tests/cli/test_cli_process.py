@@ -69,6 +69,19 @@ def test_a_run_can_be_judged_again_with_the_same_bytes(tmp_path):
         assert (latest / f"{kind}s" / number / "history.jsonl").stat().st_size
 
 
+def in_shell(*command):
+    """Run a shell that finds our command."""
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+
 def test_a_real_bash_completes_verbs_scenarios_and_faults():
     program = """
 source <(chaosml completion bash)
@@ -79,15 +92,7 @@ try() {
 try chaosml sel; try chaosml run scenarios/spot; try chaosml doctor --fault spot.
 try chaosml faults pod.e
 """
-    done = subprocess.run(
-        ["bash", "--norc", "-c", program],
-        cwd=pathlib.Path(__file__).parents[2],
-        env={**os.environ, "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
+    done = in_shell("bash", "--norc", "-c", program)
     assert done.stdout.split() == [
         "selftest",
         *("scenarios/spot-adhoc.yaml", "scenarios/spot.yaml"),
@@ -104,14 +109,6 @@ for line in "chaosml sel" "chaosml run scenarios/spot." "chaosml faults pod.e"
     complete --do-complete $line
 end
 """
-    done = subprocess.run(
-        ["fish", "--no-config", "-c", program],
-        cwd=pathlib.Path(__file__).parents[2],
-        env={**os.environ, "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
+    done = in_shell("fish", "--no-config", "-c", program)
     found = [line.partition("\t")[0] for line in done.stdout.splitlines() if line]
     assert found == ["selftest", "scenarios/spot.yaml", "pod.evict"], done.stderr
