@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 import pytest
 from one_pod import PIPELINE, WORKFLOW
+from own_namespace import own_namespace
 from test_safety_on_kind import Run, chaosml
 
 from chaosml.substrates.kubernetes import lease as leases
@@ -83,17 +84,8 @@ SHOWN = {
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[KubernetesApi]:
-    from chaosml.cluster.life import borrowed
-    from chaosml.cluster.options import ClusterOptions
-
-    with borrowed(ClusterOptions(namespace=NAMESPACE)) as info:
-        api = KubernetesApi(info.context)
-        try:
-            yield api
-        finally:
-            api.delete(path_of("namespaces", name=NAMESPACE))
-            bindings = path_of("clusterrolebindings", group="rbac.authorization.k8s.io/v1")
-            api.delete(f"{bindings}/chaosml-janitor-{NAMESPACE}")
+    with own_namespace(NAMESPACE) as api:
+        yield api
 
 
 def assert_as_before(api: KubernetesApi) -> None:

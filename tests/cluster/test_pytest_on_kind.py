@@ -11,8 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 from one_pod import PIPELINE, WORKFLOW
-
-from chaosml.substrates.kubernetes.api import KubernetesApi, path_of
+from own_namespace import own_namespace
 
 pytestmark = [
     pytest.mark.cluster,
@@ -44,22 +43,13 @@ BROKEN = ("mttr", "verdict")
 """No attempt on a cluster is back within a second."""
 
 
-@pytest.fixture(scope="module")
-def context() -> Iterator[str]:
-    from chaosml.cluster.life import borrowed
-    from chaosml.cluster.options import ClusterOptions
-
-    with borrowed(ClusterOptions(namespace=NAMESPACE)) as info:
-        yield info.context
-        api = KubernetesApi(info.context)
-        api.delete(path_of("namespaces", name=NAMESPACE))
-        bindings = path_of("clusterrolebindings", group="rbac.authorization.k8s.io/v1")
-        api.delete(f"{bindings}/chaosml-janitor-{NAMESPACE}")
+@pytest.fixture(scope="module", autouse=True)
+def namespace() -> Iterator[None]:
+    with own_namespace(NAMESPACE):
+        yield
 
 
-def test_one_run_on_kind_gives_every_expectation_its_own_result(
-    context: str, tmp_path: pathlib.Path
-) -> None:
+def test_one_run_on_kind_gives_every_expectation_its_own_result(tmp_path: pathlib.Path) -> None:
     (tmp_path / "workflow.yaml").write_text(WORKFLOW)
     (tmp_path / "one-pod.yaml").write_text(SCENARIO)
     command = [sys.executable, "-m", "pytest", "-v", "--chaosml", "one-pod.yaml"]

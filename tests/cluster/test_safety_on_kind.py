@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from own_namespace import own_namespace
 
 from chaosml import clock
 from chaosml.substrates.kubernetes import lease as leases
@@ -77,8 +78,8 @@ expect: {outcome: Succeeded}
 class Place:
     """The tests' namespace, with a Secret of a user."""
 
-    def __init__(self, context: str) -> None:
-        self.api = KubernetesApi(context)
+    def __init__(self, api: KubernetesApi) -> None:
+        self.api = api
         body = {
             "apiVersion": "v1",
             "kind": "Secret",
@@ -110,18 +111,12 @@ class Place:
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[Place]:
-    from chaosml.cluster.life import borrowed
-    from chaosml.cluster.options import ClusterOptions
-
-    with borrowed(ClusterOptions(namespace=NAMESPACE)) as info:
-        place = Place(info.context)
+    with own_namespace(NAMESPACE) as api:
+        place = Place(api)
         try:
             yield place
         finally:
-            place.api.delete(path_of("secrets", namespace=NAMESPACE, name="users"))
-            place.api.delete(path_of("namespaces", name=NAMESPACE))
-            bindings = path_of("clusterrolebindings", group="rbac.authorization.k8s.io/v1")
-            place.api.delete(f"{bindings}/chaosml-janitor-{NAMESPACE}")
+            api.delete(path_of("secrets", namespace=NAMESPACE, name="users"))
 
 
 class Run:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from own_namespace import own_namespace
 
 from chaosml import clock
 from chaosml.cluster.argo.found import CONTROLLER, describe
@@ -52,19 +53,12 @@ SHOWN = {
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[KubernetesApi]:
-    from chaosml.cluster.life import borrowed
-    from chaosml.cluster.options import ClusterOptions
-
-    with borrowed(ClusterOptions(namespace=NAMESPACE)) as info:
-        api = KubernetesApi(info.context)
+    with own_namespace(NAMESPACE) as api:
         try:
             look_every(api, "1s")
             yield api
         finally:
             look_every(api, None)
-            api.delete(path_of("namespaces", name=NAMESPACE))
-            bindings = path_of("clusterrolebindings", group="rbac.authorization.k8s.io/v1")
-            api.delete(f"{bindings}/chaosml-janitor-{NAMESPACE}")
 
 
 def look_every(api: KubernetesApi, period: str | None) -> None:
