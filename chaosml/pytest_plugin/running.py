@@ -13,7 +13,6 @@ import pytest
 
 from chaosml import runner
 from chaosml.document import display_path
-from chaosml.errors import UsageError
 from chaosml.pytest_plugin import exchange
 from chaosml.reports.live import progress_on
 from chaosml.runner import RunOptions, RunResult
@@ -36,15 +35,10 @@ def options_of(config: pytest.Config, **chosen: Any) -> RunOptions:
         namespace=config.getoption("chaosml_namespace"),
         image=config.getoption("chaosml_image"),
         toxiproxy_image=config.getoption("chaosml_toxiproxy_image"),
+        prefix="--chaosml-",
     )
     given = {name: value for name, value in chosen.items() if value is not None}
     options = dataclasses.replace(options, **given)
-    if options.on == "cluster" and options.context is None:
-        raise UsageError(
-            "name the context: --chaosml-on cluster --chaosml-context NAME; none is taken by "
-            "default, because faults would strike there (`kubectl config get-contexts` lists what "
-            "is there)"
-        )
     # Asked for its refusal alone.
     _ = options.place
     return options

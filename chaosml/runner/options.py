@@ -41,6 +41,8 @@ class RunOptions:
     """Image of Toxiproxy in a cluster."""
     store_url: str | None = None
     """An S3 endpoint to use instead of the embedded store."""
+    prefix: str = "--"
+    """How the caller's options begin, for messages."""
 
     @property
     def place(self) -> Place | None:
@@ -61,8 +63,9 @@ class RunOptions:
             return None
         if self.context is None:
             raise UsageError(
-                "name the context: --on cluster --context NAME; none is taken by default, because "
-                "faults would strike there (`kubectl config get-contexts` lists what is there)"
+                f"name the context: {self.prefix}on cluster {self.prefix}context NAME; none is "
+                "taken by default, because faults would strike there (`kubectl config "
+                "get-contexts` lists what is there)"
             )
         return Place(on="cluster", context=self.context, namespace=namespace)
 
