@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from chaosml.shadow.recording import Node, PodState, Recording
 from chaosml.workflow.protocol import (
+    FOUND_DEAD,
     Observation,
     PodCompleted,
     PodPending,
@@ -23,8 +24,6 @@ from chaosml.workflow.protocol import (
 __all__ = ["DELETED", "Pods", "wall_ns"]
 
 DELETED = "pod deleted"
-_LOST = 255
-"""Exit code that a kubelet gives a container which it finds dead when its machine is back."""
 _ENDS = frozenset(("Succeeded", "Failed", "Error"))
 _BY_THE_CONTROLLER = (
     "timeout",
@@ -133,7 +132,7 @@ class Pods:
             result=shown.result,
             message="" if last is None else last.termination,
             pod_message=message,
-            unreported=last is not None and last.wait_exit_code == _LOST,
+            unreported=last is not None and last.wait_exit_code == FOUND_DEAD,
         )
 
 

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 __all__ = [
+    "FOUND_DEAD",
     "Change",
     "Command",
     "CreatePod",
@@ -95,6 +96,10 @@ class PodSpec:
     requested_cpu: float = 1.0
     hooked: bool = False
     """Whether the pod is part of a hook or of the exit handler."""
+
+
+FOUND_DEAD = 255
+"""Exit code that a kubelet gives a container which it finds dead when its machine is back."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ from chaosml.substrates.protocol import PodView, Submission
 from chaosml.substrates.redaction import Redaction
 from chaosml.substrates.sources import Sources
 from chaosml.workflow.protocol import (
+    FOUND_DEAD,
     CreatePod,
     Finished,
     Observation,
@@ -69,8 +70,6 @@ __all__ = ["HARNESS", "Driver"]
 HARNESS = "harness"
 """Who ends what is left at the end of an execution."""
 _RESUME = "SIGCONT"
-_LOST_WITH_NODE = 255
-"""Exit code that a kubelet gives a container which it finds dead when its machine is back."""
 
 
 class Driver:
@@ -277,7 +276,7 @@ class Driver:
         self._tell.node(node, "ready", by)
         for pod, report in self._unheard.pop(node, ()):
             returned = msgspec.structs.replace(
-                report, exit_code=_LOST_WITH_NODE, outputs={}, result=None
+                report, exit_code=FOUND_DEAD, outputs={}, result=None
             )
             self._surface(pod, View.SEEN, returned, unreported=True)
         self._place_waiting()
